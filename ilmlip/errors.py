@@ -1,0 +1,36 @@
+"""Errors that a user sees: each names the place, what was found, what is valid and the remedy."""
+
+
+class IlmlipError(Exception):
+    """Base of every error that ends in one message instead of a traceback."""
+
+
+class SpecError(IlmlipError):
+    """The spec is wrong; exit status 2.
+
+    `where` is the place (a dotted field, or a file with its line); the message says what was
+    found there, what is valid, and what to do.
+    """
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.where = where
+        self.message = message
+
+
+class StageError(IlmlipError):
+    """A stage could not do its work; the task is kept as failed with this as its reason.
+
+    `command` is the outside command that failed (empty if none); `log` names the file in the
+    work folder that says more.
+    """
+
+    def __init__(self, reason: str, *, command: str = "", log: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.command = command
+        self.log = log
+
+
+class StoreError(IlmlipError):
+    """The store, or a result in it, cannot be used; the message names the path and the remedy."""

@@ -1,0 +1,45 @@
+"""Canonical bytes and domain-tagged hashes: the one place where identity is made.
+
+A hash covers the domain and the canonical JSON of a value (sorted keys, no white space, shortest
+floats that read back the same, ASCII). Integers and floats differ (`5` is not `5.0`), so values
+must come from typed records. NaN and infinities have no canonical form and are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def plain(value: Any) -> Any:
+    """`value` with every record turned into plain dicts and every tuple into a list."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """The canonical JSON of `value`. Raises ValueError on NaN or infinity."""
+    text = json.dumps(
+        plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+    return text.encode()
+
+
+def digest(domain: str, value: Any) -> str:
+    """SHA-256 (64 hex digits) of `value` under `domain`, so that no two kinds of thing collide."""
+    return hashlib.sha256(domain.encode() + b"\0" + canonical(value)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (64 hex digits) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,79 @@
+"""What a stage is: frozen parameters and inputs in, files and values out.
+
+A stage has never heard of Hydra, submitit or MLflow. Its module must import in milliseconds (the
+plan imports it): ase, torch, matplotlib and the like are imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ilmlip.record import Record
+
+
+@dataclass(frozen=True)
+class Given:
+    """A finished result that a stage takes as input: its key, its folder and its values."""
+
+    key: str
+    path: Path
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a task by role; each role holds one or several results, in a fixed order.
+
+    `missing` names, by role, the keys that a quorum let go: they failed and are not in `roles`.
+    """
+
+    roles: Mapping[str, tuple[Given, ...]]
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def one(self, role: str) -> Given:
+        """The only result of `role`."""
+        (given,) = self.roles[role]
+        return given
+
+    def all(self, role: str) -> tuple[Given, ...]:
+        """Every result of `role`, in the order of the plan."""
+        return self.roles[role]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a stage leaves: names of files in the work folder to keep, small values, tool versions.
+
+    `values` must be JSON (no NaN); they and the files' bytes make the result's digest, so nothing
+    that differs from run to run (times, paths, host names) belongs there: that goes to `notes`.
+    """
+
+    files: tuple[str, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one task of a stage takes; never part of a key."""
+
+    cores: int = 1
+    memory_gb: float = 1.0
+    seconds: float = 1.0
+    """A first guess of the wall time; learned from the store once there are results."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of task. Raise `version` whenever the same parameters would give other results."""
+
+    name: str
+    version: int
+    params: type[Record]
+    run: Callable[[Any, Inputs, Path], Output]
+    """`run(params, inputs, work)`: `work` is an empty folder of the task's own; raises StageError."""
+    resources: Resources = Resources()

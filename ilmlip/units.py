@@ -1,0 +1,21 @@
+"""Conversion factors into the house units (eV, Å, fs, K, bar, g/cm³, elementary charges).
+
+Values follow CODATA 2018; each is used once, at the door of an engine or of a data file.
+"""
+
+from typing import Final
+
+KJ_PER_MOL: Final = 0.010364269656262174
+"""eV in one kJ/mol."""
+KCAL_PER_MOL: Final = 4.184 * KJ_PER_MOL
+"""eV in one kcal/mol."""
+BAR: Final = 6.241509074460763e-07
+"""eV/Å³ in one bar."""
+AMU_PER_A3: Final = 1.66053906660
+"""g/cm³ in one atomic mass unit per Å³."""
+CM3_PER_MOL: Final = 1.0 / 0.602214076
+"""Å³ per formula unit in one cm³/mol."""
+PS: Final = 1000.0
+"""fs in one ps."""
+MEV: Final = 1e-3
+"""eV in one meV."""
