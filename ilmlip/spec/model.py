@@ -1,0 +1,110 @@
+"""The model and its training: what the spec's section `model` holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ilmlip.errors import SpecError
+from ilmlip.record import Record, field
+
+Count = Annotated[int, Field(ge=1, le=4096)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+_OWN = {"nequip": ("n_features",), "allegro": ("n_scalar_features", "n_tensor_features")}
+"""Fields that one architecture needs and the others do not have."""
+
+
+class Loss(Record):
+    """Relative weights of the mean squared errors in the loss; nequip scales them to sum to 1."""
+
+    force: float = field("Weight of the forces, in (eV/Å)²", ge=0, default=1.0)
+    energy: float = field("Weight of the energy per atom, in eV²", ge=0, default=1.0)
+    stress: float = field("Weight of the stress, in (eV/Å³)²", ge=0, default=0.0)
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if self.force + self.energy + self.stress == 0:
+            raise SpecError("model.loss", "all weights are 0; give at least one above 0")
+        return self
+
+
+class Training(Record):
+    """One training but for its seed: every field changes what is learnt."""
+
+    architecture: Literal["nequip", "allegro"] = field("Architecture: nequip or allegro")
+    r_max: float = field("Cutoff radius", unit="Å", gt=0)
+    l_max: int = field("Highest rotation order of the features", ge=0, le=6)
+    n_layers: int = field("Interaction layers", ge=1, le=32)
+    parity: bool = field("Whether features of both parities are kept")
+    n_features: Count | tuple[Count, ...] | None = field(
+        "nequip: features of each rotation order; one number, or one for each l from 0 to l_max",
+        default=None,
+    )
+    n_scalar_features: Count | None = field("allegro: scalar features", default=None)
+    n_tensor_features: Count | None = field("allegro: tensor features", default=None)
+    n_bessels: Count = field("Bessel functions of the radial basis", default=8)
+    mlp_width: Count = field("Width of the hidden layers of the radial (allegro: all) networks")
+    loss: Loss = field("Weights of the loss", default=Loss())
+    learning_rate: float = field("Learning rate of Adam at the start", gt=0, le=1)
+    schedule: Literal["constant", "cosine"] = field(
+        "The learning rate over the steps; cosine goes down to zero", default="cosine"
+    )
+    batch_size: int = field("Frames in a batch", ge=1)
+    max_steps: int = field("Optimiser steps", ge=1)
+    ema_decay: float | None = field(
+        "Decay of the running average of the weights, which then is the model; null: none",
+        gt=0,
+        lt=1,
+        default=None,
+    )
+    gradient_clip: float | None = field(
+        "Greatest norm of the gradient; null: not clipped", gt=0, default=None
+    )
+    dtype: Literal["float32", "float64"] = field("Precision of the network", default="float32")
+    shifts: Literal["zero", "mean", "least_squares"] = field(
+        "Energies of the elements that the network starts from: zero; the mean energy per atom, "
+        "for all the same; or least squares over the training frames, minimum norm",
+        default="least_squares",
+    )
+    refit_shifts: bool = field(
+        "Whether the shifts are solved again on the residuals of the trained network", default=True
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_architecture(self) -> Self:
+        for architecture, names in _OWN.items():
+            for name in names:
+                value = getattr(self, name)
+                if architecture == self.architecture and value is None:
+                    raise SpecError(f"model.{name}", f"is missing; {architecture} needs it")
+                if architecture != self.architecture and value is not None:
+                    raise SpecError(
+                        f"model.{name}",
+                        f"is a setting of {architecture}, and the architecture is "
+                        f"{self.architecture}; leave it out, or set model.architecture",
+                    )
+        if isinstance(self.n_features, tuple) and len(self.n_features) != self.l_max + 1:
+            raise SpecError(
+                "model.n_features",
+                f"has {len(self.n_features)} numbers; l_max {self.l_max} needs {self.l_max + 1}, "
+                "one for each rotation order, or a single number for all",
+            )
+        return self
+
+
+class Model(Training):
+    """The model, its training, and the seeds: one model is trained for each."""
+
+    seeds: tuple[Seed, ...] = field("Seeds; each is a training of its own", min_length=1)
+
+    @model_validator(mode="after")
+    def _each_seed_once(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise SpecError("model.seeds", f"{list(self.seeds)} has a seed twice; give each once")
+        return self
+
+    def training(self) -> Training:
+        """What one training is made of: everything but the seeds."""
+        return Training(**{name: getattr(self, name) for name in Training.model_fields})
