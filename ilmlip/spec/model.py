@@ -30,8 +30,8 @@ class Loss(Record):
         return self
 
 
-class Training(Record):
-    """One training but for its seed: every field changes what is learnt."""
+class Recipe(Record):
+    """The network and how it is trained: every field changes what is learnt."""
 
     architecture: Literal["nequip", "allegro"] = field("Architecture: nequip or allegro")
     r_max: float = field("Cutoff radius", unit="Å", gt=0)
@@ -94,10 +94,17 @@ class Training(Record):
         return self
 
 
-class Model(Training):
-    """The model, its training, and the seeds: one model is trained for each."""
+class Training(Recipe):
+    """One training: a recipe and its seed."""
+
+    seed: Seed = field("Seed of the initial weights and of the order of the frames")
+
+
+class Model(Recipe):
+    """The recipe, and which models are made by it."""
 
     seeds: tuple[Seed, ...] = field("Seeds; each is a training of its own", min_length=1)
+    linear: bool = field("Whether the model without a network stands beside", default=True)
 
     @model_validator(mode="after")
     def _each_seed_once(self) -> Self:
@@ -105,6 +112,6 @@ class Model(Training):
             raise SpecError("model.seeds", f"{list(self.seeds)} has a seed twice; give each once")
         return self
 
-    def training(self) -> Training:
-        """What one training is made of: everything but the seeds."""
-        return Training(**{name: getattr(self, name) for name in Training.model_fields})
+    def training(self, seed: int) -> Training:
+        """The training of one seed; the others have no part in it."""
+        return Training(seed=seed, **{name: getattr(self, name) for name in Recipe.model_fields})
