@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+
+from ilmlip.chemistry.frames import Frame, read_frames
+from ilmlip.observables.errors import energy_errors, force_errors, ion_energies, means
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
@@ -16,8 +21,60 @@ class Params(Record):
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Predict every frame of role `dataset` by role `model`; writes predictions.npz, errors.json."""
-    raise NotImplementedError
+    """Predict every frame of role `dataset` by role `model`; writes predictions.npz, errors.json.
+
+    values: errors in meV/atom and meV/Å, each with `_stderr` over frames; `ion_energies` in eV;
+    `n_frames`. predictions.npz holds `n_atoms`, `energy` and `energy_reference` of each frame and,
+    for a network, `forces`, `forces_reference` (all atoms of all frames, 3) and `atomic_energy`.
+    """
+    frames = read_frames(inputs.one("dataset").path / "test.extxyz")
+    model = inputs.one("model").path
+    predict = _network if params.kind == "nequip" else _linear
+    arrays, values, tools = predict(frames, model)
+    n_atoms = np.array([len(frame) for frame in frames])
+    reference = np.array([frame.energy for frame in frames])
+    arrays |= {"n_atoms": n_atoms, "energy_reference": reference}
+    values |= energy_errors(arrays["energy"], reference, n_atoms) | {"n_frames": len(frames)}
+    np.savez(work / "predictions.npz", **arrays)
+    (work / "errors.json").write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+    return Output(files=("predictions.npz", "errors.json"), values=values, tools=tools)
+
+
+Predicted = tuple[dict[str, Any], dict[str, Any], dict[str, str]]
+"""Arrays for predictions.npz, values, and the versions of the tools."""
+
+
+def _network(frames: list[Frame], model: Path) -> Predicted:
+    from ilmlip.engines import nequip
+
+    found = nequip.load(model / nequip.CHECKPOINT).predict(frames)
+    reference = [frame.forces for frame in frames]
+    by_ion = ion_energies(
+        [p.atomic_energies for p in found],
+        [frame.ion_ids for frame in frames],
+        [frame.ion_types for frame in frames],
+    )
+    mean, stderr = means(by_ion)
+    forces = [p.forces for p in found]
+    values = {"ion_energies": mean, "ion_energies_stderr": stderr}
+    arrays = {
+        "energy": np.array([p.energy for p in found]),
+        "forces": np.concatenate(forces),
+        "forces_reference": np.concatenate(reference),
+        "atomic_energy": np.concatenate([p.atomic_energies for p in found]),
+    }
+    errors = force_errors(forces, reference, [frame.symbols for frame in frames])
+    return arrays, values | errors, nequip.tools()
+
+
+def _linear(frames: list[Frame], model: Path) -> Predicted:
+    """An ion that the linear model has not seen has no energy: that is the smallest norm."""
+    energies: dict[str, float] = json.loads((model / "linear.json").read_text())["energies"]
+    present = sorted({ion for frame in frames for ion in frame.ions()})
+    energies = {ion: energies.get(ion, 0.0) for ion in present}
+    found = [sum(energies[ion] for ion in frame.ions()) for frame in frames]
+    values = {"ion_energies": energies, "ion_energies_stderr": dict.fromkeys(present, 0.0)}
+    return {"energy": np.array(found)}, values, {}
 
 
 STAGE = Stage("evaluate", 1, Params, run, Resources(cores=1, memory_gb=2.0, seconds=2))

@@ -1,0 +1,243 @@
+"""nequip: train by its own command, read what it left, and predict with the model.
+
+The model is the newest state, not the one with the smallest validation error: the learning rate
+goes down to zero, so the end is the quietest point, while a handful of validation frames of the
+training compositions picks by noise and cannot see the composition gap at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilmlip.chemistry.frames import Frame
+from ilmlip.engines.nequip_config import CURVE_FOLDER, MODEL_NAME, training_config
+from ilmlip.engines.process import execute
+from ilmlip.errors import StageError
+from ilmlip.hashing import file_digest
+from ilmlip.spec.model import Training
+from ilmlip.units import MEV
+
+Array = NDArray[np.float64]
+
+CONFIG = "config.yaml"
+LOG = "nequip.log"
+CURVE = "curve.csv"
+CHECKPOINT = f"{MODEL_NAME}.ckpt"
+ATOMS_AT_ONCE = 1500
+"""Atoms in one batch of a prediction: enough to be fast, little memory."""
+
+_CURVE_COLUMNS = {
+    "train_loss": ("train_loss_epoch/weighted_sum", 1.0),
+    "val_loss": ("val0_epoch/weighted_sum", 1.0),
+    "val_energy_mae": ("val0_epoch/per_atom_energy_mae", MEV),
+    "val_energy_rmse": ("val0_epoch/per_atom_energy_rmse", MEV),
+    "val_force_mae": ("val0_epoch/forces_mae", MEV),
+    "val_force_rmse": ("val0_epoch/forces_rmse", MEV),
+    "val_stress_mae": ("val0_epoch/stress_mae", MEV),
+}
+"""Columns of our curve: nequip's name of each, and the unit that its value is given in."""
+
+
+def tools() -> dict[str, str]:
+    """Versions of what trains and predicts."""
+    return {name: version(name) for name in ("nequip", "nequip-allegro", "torch", "e3nn")}
+
+
+def write(training: Training, shifts: Mapping[str, float], work: Path) -> Path:
+    """Write the config into a folder that holds train.extxyz and val.extxyz.
+
+    `nequip-train -cn config`, started in that folder, does the same training without us.
+    """
+    import yaml
+
+    path = work / CONFIG
+    header = "# nequip-train -cn config  (in this folder, beside train.extxyz and val.extxyz)\n"
+    path.write_text(header + yaml.safe_dump(training_config(training, shifts), sort_keys=False))
+    return path
+
+
+def train(work: Path) -> list[dict[str, float]]:
+    """Run nequip-train in a folder with its config; the curve, one row an epoch.
+
+    Leaves CHECKPOINT, CURVE and LOG. Raises StageError if the command fails, if the loss is not
+    finite, or if there is no checkpoint.
+    """
+    command = [sys.executable, "-m", "nequip.scripts.train", "-cn", "config"]
+    command.append("hydra.run.dir=nequip")
+    threads = {"OMP_NUM_THREADS": _threads()}
+    execute(command, work, LOG, environment=threads, errors=("Error:", "Exception:"))
+    shown = shlex.join(["nequip-train", *command[3:]])
+    curve = read_curve(work / CURVE_FOLDER / "metrics.csv")
+    _refuse_nan(curve, shown)
+    if not (work / CHECKPOINT).is_file():
+        raise StageError("nequip-train left no checkpoint", command=shown, log=LOG)
+    with (work / CURVE).open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(curve[-1]))
+        writer.writeheader()
+        writer.writerows(curve)
+    return curve
+
+
+def _threads() -> str:
+    """Threads that this process may use: one, if nobody said otherwise."""
+    return os.environ.get("OMP_NUM_THREADS", "1")
+
+
+def _refuse_nan(curve: Sequence[Mapping[str, float]], command: str) -> None:
+    for row in curve:
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(row.get(name, 0.0)):
+                raise StageError(
+                    f"{name} is {row[name]} at step {row['step']:.0f}; lower model.learning_rate",
+                    command=command,
+                    log=LOG,
+                )
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """nequip's metrics.csv as one row an epoch: step, epoch, losses, errors in meV/atom, meV/Å.
+
+    An epoch that max_steps cut short has no validation and no row. Raises StageError if the file
+    is missing or has no validation.
+    """
+    if not path.is_file():
+        raise StageError("nequip-train left no training curve", log=LOG)
+    epochs: dict[int, dict[str, float]] = {}
+    with path.open(newline="") as stream:
+        for raw in csv.DictReader(stream):
+            row = epochs.setdefault(int(raw["epoch"]), {"step": 0.0, "epoch": float(raw["epoch"])})
+            row["step"] = max(row["step"], float(raw["step"]) + 1)
+            for name, (theirs, unit) in _CURVE_COLUMNS.items():
+                if raw.get(theirs):
+                    row[name] = float(raw[theirs]) / unit
+    rows = [row for _, row in sorted(epochs.items()) if "val_loss" in row]
+    if not rows:
+        raise StageError("the training ended before its first validation", log=LOG)
+    return rows
+
+
+def strip(path: Path, shifts: Mapping[str, float] | None = None) -> None:
+    """Leave in a checkpoint what makes the model, and optionally give its elements new energies.
+
+    What goes is the state of the optimiser and of the callbacks, which holds paths of this
+    machine. nequip loads, compiles and packages the file as it does any checkpoint of its own.
+    """
+    import torch
+
+    whole = torch.load(path, map_location="cpu", weights_only=False)
+    kept = ("state_dict", "hyper_parameters", "pytorch-lightning_version", "epoch", "global_step")
+    slim = {name: whole[name] for name in kept}
+    slim |= {"callbacks": {}, "optimizer_states": [], "lr_schedulers": [], "loops": {}}
+    if shifts is not None:
+        (name,) = [n for n in slim["state_dict"] if n.endswith("scale_shift.shifts")]
+        old = slim["state_dict"][name]
+        types = slim["hyper_parameters"]["model"]["type_names"]
+        slim["state_dict"][name] = torch.tensor([[shifts[t]] for t in types], dtype=old.dtype)
+    torch.save(slim, path)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one frame: eV, eV/Å (atoms, 3), and the energy of each atom (atoms,)."""
+
+    energy: float
+    forces: Array
+    atomic_energies: Array
+
+
+class Potential:
+    """A trained model that predicts frames; made by `load`."""
+
+    def __init__(self, path: Path) -> None:
+        import torch
+        from nequip.integrations.utils import basic_transforms
+        from nequip.model.saved_models import load_saved_model
+        from nequip.utils.global_state import set_global_state
+
+        torch.set_num_threads(int(_threads()))
+        set_global_state(allow_tf32=False)
+        self._model = load_saved_model(str(path)).eval()
+        metadata = self._model.metadata
+        self.types: tuple[str, ...] = tuple(metadata["type_names"].split(" "))
+        self._transforms = basic_transforms(
+            metadata, float(metadata["r_max"]), list(self.types), {t: t for t in self.types}
+        )
+
+    def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
+        """Energy, forces and atomic energies of each frame.
+
+        Raises StageError for a frame with an element that the model does not know.
+        """
+        unknown = sorted({s for frame in frames for s in frame.symbols} - set(self.types))
+        if unknown:
+            raise StageError(
+                f"the frames hold {', '.join(unknown)}; the model knows {', '.join(self.types)}"
+            )
+        found: list[Prediction] = []
+        for batch in batches([len(frame) for frame in frames], ATOMS_AT_ONCE):
+            found += self._batch([frames[i] for i in batch])
+        return found
+
+    def _batch(self, frames: Sequence[Frame]) -> list[Prediction]:
+        from nequip.data import AtomicDataDict, from_ase
+
+        data = []
+        for frame in frames:
+            item: Any = from_ase(frame.atoms())
+            for transform in self._transforms:
+                item = transform(item)
+            data.append(item)
+        out = self._model(AtomicDataDict.batched_from_list(data))
+        energy, forces, atomic = (
+            out[key].detach().numpy().astype(float)
+            for key in ("total_energy", "forces", "atomic_energy")
+        )
+        ends = np.cumsum([len(frame) for frame in frames])[:-1]
+        return [
+            Prediction(float(e), f, a)
+            for e, f, a in zip(
+                energy.reshape(-1),
+                np.split(forces, ends),
+                np.split(atomic[:, 0], ends),
+                strict=True,
+            )
+        ]
+
+
+def load(path: Path) -> Potential:
+    """The model of a checkpoint, loaded once in a process. Raises StageError if it is not one."""
+    return _load(path, file_digest(path))
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _digest: str) -> Potential:
+    try:
+        return Potential(path)
+    except (RuntimeError, OSError, KeyError, ValueError, EOFError) as error:
+        raise StageError(f"{path.name} is not a nequip model: {error}") from error
+
+
+def batches(sizes: Sequence[int], limit: int) -> list[list[int]]:
+    """Indices in order, in batches whose sizes sum to at most `limit` (a larger one is alone)."""
+    found: list[list[int]] = []
+    room = 0
+    for index, size in enumerate(sizes):
+        if not found or size > room:
+            found.append([])
+            room = limit
+        found[-1].append(index)
+        room -= size
+    return found
