@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilmlip.chemistry.frames import Frame
+from ilmlip.chemistry.labelled import Frame
 from ilmlip.engines.nequip_config import CURVE_FOLDER, MODEL_NAME, training_config
 from ilmlip.engines.process import execute
 from ilmlip.errors import StageError

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ilmlip.chemistry.frames import Frame, read_frames
+from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.errors import StageError
 from ilmlip.hashing import digest
 from ilmlip.record import Record, field

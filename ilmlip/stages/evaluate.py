@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ilmlip.chemistry.frames import Frame, read_frames
+from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.observables.errors import energy_errors, force_errors, ion_energies, means
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage

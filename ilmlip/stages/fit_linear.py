@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ilmlip.chemistry.frames import read_frames
+from ilmlip.chemistry.labelled import read_frames
 from ilmlip.observables.shifts import count, least_squares
 from ilmlip.record import Record
 from ilmlip.stages.base import Inputs, Output, Resources, Stage

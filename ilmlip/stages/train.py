@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ilmlip.chemistry.frames import Frame, read_frames
+from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.engines import nequip
 from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import count, least_squares
