@@ -1,0 +1,34 @@
+# Two commands for users: `make demo` and `make test`. Both make the environment in .venv first.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+TESTS  ?= not slow
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+
+.PHONY: demo test slow env check bench clean
+
+env: $(VENV)/.made
+
+# torch first: its CPU build is not on every index; where it is missing, torch's own index has it
+$(VENV)/.made: pyproject.toml constraints.txt
+	@echo "making the environment in $(VENV) (about two minutes, 2.3 GB)"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch || $(PIP) --extra-index-url $(TORCH_INDEX) torch
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: env
+	$(BIN)/ilmlip run experiments/quickstart.yaml
+
+test: env
+	$(BIN)/python -m pytest -m '$(TESTS)' $(ARGS)
+
+check: env
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) store mlflow.db

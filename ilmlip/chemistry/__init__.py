@@ -1,0 +1,1 @@
+"""Ions and their force field, compositions, and boxes packed with ions."""

@@ -1,0 +1,71 @@
+"""Runs an outside program in a work folder: output to a log, gone when its parent is."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ilmlip.errors import StageError
+
+TAIL = 64_000
+"""Bytes at the end of a log that are searched for the reason of a failure."""
+
+
+def execute(
+    command: Sequence[str],
+    work: Path,
+    log: str,
+    *,
+    environment: Mapping[str, str],
+    errors: Sequence[str] = ("ERROR", "Error"),
+) -> None:
+    """Run `command` in `work`, stdout and stderr to the file `log`; wait for its end.
+
+    `environment` is added to this process's. Raises StageError with the last line of the log that
+    holds one of `errors` (or the last line), the command and the log.
+    """
+    shown = shlex.join([Path(command[0]).name, *command[1:]])
+    with (work / log).open("wb") as out:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=work,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                check=False,
+            )
+        except OSError as error:
+            raise StageError(
+                f"cannot start {command[0]}: {error.strerror}", command=shown
+            ) from error
+    if done.returncode != 0:
+        reason = last_error(work / log, errors)
+        raise StageError(
+            f"{Path(command[0]).name} {_ending(done.returncode)}: {reason}", command=shown, log=log
+        )
+
+
+def last_error(log: Path, errors: Sequence[str]) -> str:
+    """The last line of a log that holds one of the words, else its last line."""
+    lines = log.read_bytes()[-TAIL:].decode(errors="replace").strip().splitlines()
+    named = [line.strip() for line in lines if any(word in line for word in errors)]
+    return (named or lines or ["no output"])[-1]
+
+
+def _ending(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, however that dies."""
+    set_death_signal = 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)

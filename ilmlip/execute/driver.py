@@ -1,0 +1,233 @@
+"""Runs a plan to its end: each task once, a failure only to those that need it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ilmlip.execute.claims import Claims
+from ilmlip.execute.jobs import Job, Submitter, last_words
+from ilmlip.execute.slots import Estimates, Slots, choose, needs, urgency
+from ilmlip.execute.worker import shortage
+from ilmlip.plan.graph import Plan, is_current
+from ilmlip.plan.task import Task
+from ilmlip.spec.types import Cluster
+from ilmlip.stages.base import Resources
+from ilmlip.store import Failure, Store
+
+Settled = Literal["done", "cached", "failed", "blocked"]
+POLL = 0.05
+"""Seconds between looks at the running jobs."""
+ELSEWHERE = 1.0
+"""Seconds between looks at tasks that another driver computes."""
+DEATHS = 3
+"""Deaths of its worker before a task ever started that a task survives."""
+
+
+@dataclass
+class Outcome:
+    """What became of every task of a plan, by key."""
+
+    settled: dict[str, Settled] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    """Tasks that failed themselves; those blocked by them are in `settled` alone."""
+
+    def count(self, kind: Settled) -> int:
+        """How many tasks ended so."""
+        return sum(1 for value in self.settled.values() if value == kind)
+
+
+Listener = Callable[[Task, Settled], None]
+
+
+class Driver:
+    """One pass over a plan. `listen` is told of each task as it is settled."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        cluster: Cluster,
+        submitter: Submitter,
+        folder: Path,
+        listen: Listener,
+    ) -> None:
+        self.plan, self.store, self.cluster = plan, store, cluster
+        self.submitter, self.folder, self.listen = submitter, folder, listen
+        self.outcome = Outcome()
+        self.claims = Claims(store.root)
+        self.slots = Slots.of(cluster)
+        self.estimates = Estimates()
+        self.jobs: list[Job] = []
+        self._started = 0
+        self._digests: dict[str, str] = {}
+        self._dependants = plan.dependants()
+        self._waiting = {task.key: len(set(task.inputs())) for task in plan}
+        self._ready: dict[str, list[Task]] = defaultdict(list)
+        self._elsewhere: dict[str, float] = {}
+        self._deaths: dict[str, int] = defaultdict(int)
+        self._urgency = urgency(plan.tasks, self.estimates)
+        self._present = store.keys("results")
+
+    def run(self) -> Outcome:
+        """Settle every task. Interrupting ends the running jobs and leaves the store consistent."""
+        for task in list(self.plan):
+            if self._waiting[task.key] == 0:
+                self._consider(task)
+        try:
+            while len(self.outcome.settled) < len(self.plan):
+                moved = self._submit()
+                moved |= self._collect()
+                self._look_elsewhere()
+                if not moved:
+                    time.sleep(POLL)
+        finally:
+            for job in self.jobs:
+                job.handle.stop()
+        return self.outcome
+
+    # --- from waiting to ready
+
+    def _consider(self, task: Task) -> None:
+        """All inputs of a task are settled: it is cached, blocked, or ready."""
+        gone = {
+            role: [key for key in keys if key not in self._digests]
+            for role, keys in task.needs.items()
+        }
+        if shortage(task, {role: keys for role, keys in gone.items() if keys}):
+            self._settle(task, "blocked")
+            return
+        result = self.store.result(task.key) if task.key in self._present else None
+        if result is not None and is_current(result, self._digests, task):
+            self._digests[task.key] = result.digest
+            self._settle(task, "cached")
+            return
+        self._ready[task.stage].append(task)
+
+    def _settle(self, task: Task, how: Settled) -> None:
+        """Note a task's end and consider those that waited for it (as deep as the plan's chains)."""
+        self.outcome.settled[task.key] = how
+        self.listen(task, how)
+        for key in self._dependants[task.key]:
+            self._waiting[key] -= 1
+            if self._waiting[key] == 0:
+                self._consider(self.plan.tasks[key])
+
+    # --- from ready to running
+
+    def _submit(self) -> bool:
+        """Start as many jobs as fit, the most urgent stage first."""
+        moved = False
+        if self.jobs and self.slots.cores < 1:
+            return moved
+        for name in sorted(filter(self._ready.get, self._ready), key=self._stage_urgency):
+            need = needs(self.cluster, name)
+            while self._ready[name] and self._startable(need):
+                self._start(name)
+                moved = True
+        return moved
+
+    def _stage_urgency(self, name: str) -> float:
+        return -max(self._urgency[t.key] for t in self._ready[name])
+
+    def _startable(self, need: Resources) -> bool:
+        """Whether a job fits; one that is larger than the machine starts when nothing else runs."""
+        return self.slots.fits(need) or not self.jobs
+
+    def _start(self, name: str) -> None:
+        ready = self._ready[name]
+        ready.sort(key=lambda t: (-self._urgency[t.key], next(iter(t.inputs()), ""), t.key))
+        need = needs(self.cluster, name)
+        free = max(1, self.slots.cores // max(need.cores, 1))
+        tasks = choose(ready, free, self.estimates.seconds(name), self.cluster.pack_seconds)
+        del ready[: len(tasks)]
+        self._started += 1
+        report = self.folder / f"{self._started:05d}-{name}.jsonl"
+        report.touch()
+        handle = self.submitter.submit(tasks, need, report)
+        self.slots.take(need)
+        self.jobs.append(Job({t.key: t for t in tasks}, need, handle, report))
+
+    # --- from running to settled
+
+    def _collect(self) -> bool:
+        """Read what the jobs report, and pick up what a dead worker left."""
+        moved = False
+        for job in list(self.jobs):
+            over = job.handle.ended()  # asked first: what it reported before is then all there
+            for key, end in job.news():
+                self._ended(self.plan.tasks[key], end)
+                moved = True
+            if over:
+                self.jobs.remove(job)
+                self.slots.give(job.need)
+                self._pick_up(job)
+                moved = True
+        return moved
+
+    def _ended(self, task: Task, end: str) -> None:
+        if end == "busy":
+            self._elsewhere[task.key] = time.monotonic()
+        elif end == "done":
+            self._done(task)
+        else:
+            self._failed(task, self.store.failure(task.key))
+
+    def _done(self, task: Task) -> None:
+        result = self.store.result(task.key)
+        if result is None:  # removed by hand meanwhile
+            self._ready[task.stage].append(task)
+            return
+        self._digests[task.key] = result.digest
+        self.estimates.learn(task.stage, result.seconds)
+        self._settle(task, "done")
+
+    def _failed(self, task: Task, failure: Failure | None) -> None:
+        if failure is None:
+            failure = Failure(task.key, task.stage, "left no reason", "", "", time.time())
+        self.outcome.failures[task.key] = failure
+        self._settle(task, "failed")
+
+    def _pick_up(self, job: Job) -> None:
+        """A worker is gone: the task in its hands failed, those it had not begun are ready again."""
+        for key, task in job.tasks.items():
+            if key in job.ended:
+                continue
+            self._deaths[key] += 1
+            if key == job.current or (not job.began and self._deaths[key] >= DEATHS):
+                self._failed(task, self._obituary(task, job))
+            else:
+                self._ready[task.stage].append(task)
+
+    def _obituary(self, task: Task, job: Job) -> Failure:
+        log = job.handle.log()
+        said = last_words(log)
+        reason = "its worker died (killed, or out of memory)" + (f": {said}" if said else "")
+        failure = Failure(task.key, task.stage, reason, "", "", time.time())
+        left = sorted((self.store.root / "work").glob(f"{task.key}.*"))
+        work = left[-1] if left else self.store.new_work(task.key)
+        if log is not None and log.exists():
+            (work / "worker.log").write_bytes(log.read_bytes())
+            failure = Failure(task.key, task.stage, reason, "", "worker.log", failure.time)
+        return self.store.publish_failure(failure, work)
+
+    def _look_elsewhere(self) -> None:
+        """Tasks that another driver holds: settled by its result, or ours when its claim is gone."""
+        now = time.monotonic()
+        for key, since in list(self._elsewhere.items()):
+            if now - since < ELSEWHERE:
+                continue
+            task = self.plan.tasks[key]
+            self._elsewhere[key] = now
+            if self.claims.is_alive(key):
+                continue
+            del self._elsewhere[key]
+            result = self.store.result(key)
+            if result is not None and is_current(result, self._digests, task):
+                self._done(task)
+            else:
+                self._ready[task.stage].append(task)

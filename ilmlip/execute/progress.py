@@ -1,0 +1,82 @@
+"""The progress display on stderr: each stage with done/total, and the time since the start."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from ilmlip.plan.graph import Plan
+from ilmlip.plan.task import Task
+
+LINE_EVERY = 15.0
+"""Seconds between lines where there is no terminal to draw on."""
+
+
+class Display:
+    """A bar a stage on a terminal; elsewhere (a log file) a line now and then."""
+
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self.console = console
+        self.total: dict[str, int] = {}
+        for task in plan:
+            self.total[task.stage] = self.total.get(task.stage, 0) + 1
+        self.done = dict.fromkeys(self.total, 0)
+        self.bad = dict.fromkeys(self.total, 0)
+        self.began = self.said = time.monotonic()
+        self._bars = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("[red]{task.fields[bad]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._rows: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        for name, total in self.total.items():
+            self._rows[name] = self._bars.add_task(name, total=total, bad="", start=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+        if not self.console.is_terminal:
+            self._line()
+
+    def update(self, task: Task, how: str) -> None:
+        """A task is settled."""
+        name = task.stage
+        self.done[name] += 1
+        self.bad[name] += how in ("failed", "blocked")
+        bad = f"{self.bad[name]} failed" if self.bad[name] else ""
+        self._bars.start_task(self._rows[name])
+        self._bars.update(self._rows[name], completed=self.done[name], bad=bad)
+        if not self.console.is_terminal and time.monotonic() - self.said > LINE_EVERY:
+            self._line()
+
+    def _line(self) -> None:
+        self.said = time.monotonic()
+        parts = []
+        for name, total in self.total.items():
+            bad = f" ({self.bad[name]} failed)" if self.bad[name] else ""
+            parts.append(f"{name} {self.done[name]}/{total}{bad}")
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        self.console.print(f"{minutes:d}:{seconds:02d}  " + "  ".join(parts), highlight=False)

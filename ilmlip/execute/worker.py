@@ -1,0 +1,184 @@
+"""What runs inside a job: a pack of tasks, one after the other, each published or kept as failed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ilmlip.errors import StageError
+from ilmlip.execute.claims import Claims
+from ilmlip.hashing import plain
+from ilmlip.plan.graph import is_current
+from ilmlip.plan.task import Task
+from ilmlip.stages import stage
+from ilmlip.stages.base import Given, Inputs, Output
+from ilmlip.store import Failure, Result, Store
+
+End = Literal["done", "failed", "busy"]
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+TRACEBACK = "traceback.log"
+
+
+def pack(tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Tasks as plain data, which any process can read."""
+    return [
+        {
+            "key": task.key,
+            "stage": task.stage,
+            "version": task.version,
+            "params": plain(task.params),
+            "needs": {role: list(keys) for role, keys in task.needs.items()},
+            "quorum": dict(task.quorum),
+        }
+        for task in tasks
+    ]
+
+
+def unpack(data: Mapping[str, Any]) -> Task:
+    """A task from plain data. Raises StageError if its key is not what this ilmlip would make."""
+    kind = stage(data["stage"])
+    task = Task(
+        stage=data["stage"],
+        version=kind.version,
+        params=kind.params.model_validate(data["params"]),
+        needs={role: tuple(keys) for role, keys in data["needs"].items()},
+        quorum=data["quorum"],
+    )
+    if task.key != data["key"]:
+        raise StageError(
+            f"this ilmlip makes key {task.key} of task {data['key']}: the job and the driver are "
+            "of different versions"
+        )
+    return task
+
+
+def work(root: Path, packed: Sequence[Mapping[str, Any]], report: Path, cores: int) -> None:
+    """Do the tasks of a pack; `report` gets a JSON line at the start and the end of each."""
+    os.environ.update(dict.fromkeys(THREADS, str(cores)))
+    store, claims = Store(root), Claims(root)
+    with report.open("a", buffering=1) as lines:
+
+        def say(**what: Any) -> None:
+            lines.write(json.dumps(what) + "\n")
+
+        say(began=True)
+        for data in packed:
+            say(start=data["key"])
+            end = do(store, claims, unpack(data))
+            say(end=data["key"], state=end)
+
+
+def do(store: Store, claims: Claims, task: Task) -> End:
+    """Do one task unless it is done already or another process does it."""
+    with claims.holding(task.key) as mine:
+        if not mine:
+            return "busy"
+        inputs, digests = gather(store, task)
+        there = store.result(task.key)
+        if there is not None and is_current(there, digests, task):
+            return "done"
+        folder, started = store.new_work(task.key), time.time()
+        try:
+            output = _run(task, inputs, folder)
+            store.publish(_result(task, inputs, digests, output, started), folder)
+        except StageError as error:
+            _fail(store, task, folder, error)
+            return "failed"
+        except Exception as error:
+            (folder / TRACEBACK).write_text(traceback.format_exc())
+            reason = f"{type(error).__name__}: {error}"
+            _fail(store, task, folder, StageError(reason, log=TRACEBACK))
+            return "failed"
+    return "done"
+
+
+def _run(task: Task, inputs: Inputs, folder: Path) -> Output:
+    """Run the stage with the work folder as the current one, so that nothing is left elsewhere."""
+    short = shortage(task, inputs.missing)
+    if short is not None:
+        raise StageError(f"only {short.there} of {short.wanted} {short.role} are there")
+    with _inside(folder):
+        output = stage(task.stage).run(task.params, inputs, folder)
+    for name in output.files:
+        if not (folder / name).is_file():
+            raise StageError(f"stage {task.stage} promised the file {name} and did not write it")
+    return output
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def gather(store: Store, task: Task) -> tuple[Inputs, dict[str, str]]:
+    """The inputs of a task as they stand in the store, and their digests by key."""
+    roles: dict[str, tuple[Given, ...]] = {}
+    missing: dict[str, tuple[str, ...]] = {}
+    digests: dict[str, str] = {}
+    for role, keys in task.needs.items():
+        found = {key: result for key in keys if (result := store.result(key)) is not None}
+        roles[role] = tuple(Given(k, r.path, r.values) for k, r in found.items())
+        digests.update({key: result.digest for key, result in found.items()})
+        if gone := tuple(key for key in keys if key not in found):
+            missing[role] = gone
+    return Inputs(roles, missing), digests
+
+
+@dataclass(frozen=True)
+class Short:
+    """Inputs that a task cannot go without: too few of a role are there."""
+
+    role: str
+    there: int
+    wanted: int
+
+
+def shortage(task: Task, missing: Mapping[str, Sequence[str]]) -> Short | None:
+    """The first role with fewer inputs than its quorum asks for, or None."""
+    for role, gone in missing.items():
+        total = len(task.needs[role])
+        there = total - len(gone)
+        if there < task.quorum.get(role, 1.0) * total:
+            return Short(role, there, total)
+    return None
+
+
+def _result(
+    task: Task, inputs: Inputs, digests: Mapping[str, str], output: Output, started: float
+) -> Result:
+    return Result(
+        key=task.key,
+        stage=task.stage,
+        version=task.version,
+        path=Path(),
+        params=plain(task.params),
+        needs={role: list(keys) for role, keys in task.needs.items()},
+        inputs=digests,
+        missing={role: list(keys) for role, keys in inputs.missing.items()},
+        files=dict.fromkeys(output.files, ""),
+        values=output.values,
+        digest="",
+        notes=output.notes,
+        tools=output.tools,
+        started=started,
+        seconds=time.time() - started,
+        host=socket.gethostname(),
+    )
+
+
+def _fail(store: Store, task: Task, folder: Path, error: StageError) -> None:
+    failure = Failure(task.key, task.stage, error.reason, error.command, error.log, time.time())
+    store.publish_failure(failure, folder)

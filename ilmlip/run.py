@@ -1,0 +1,134 @@
+"""One study from spec to outputs: compile, run what is missing, log it, lay out what came of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ilmlip import track
+from ilmlip.execute.driver import Driver, Outcome
+from ilmlip.execute.events import Events
+from ilmlip.execute.jobs import submitter
+from ilmlip.execute.progress import Display
+from ilmlip.hashing import plain
+from ilmlip.plan.compile import about_study, compile_study, study_key
+from ilmlip.plan.graph import Plan, states
+from ilmlip.plan.task import Task
+from ilmlip.spec.types import Spec
+from ilmlip.store import Failure, Store
+
+FAR = ("done", "cached")
+
+
+@dataclass
+class Ended:
+    """What `ilmlip run` has to tell."""
+
+    plan: Plan
+    store: Store
+    outcome: Outcome
+    outputs: dict[str, str] = field(default_factory=dict)
+    """Paths of what the user looks at: "matrix", "figure", "findings" …"""
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every task is there."""
+        return all(how in FAR for how in self.outcome.settled.values())
+
+
+def run_study(spec: Spec, console: Console) -> Ended:
+    """Run what a spec wants and the store does not have yet."""
+    plan = compile_study([spec])
+    store = Store(Path(spec.store))
+    store.prepare()
+    todo = [key for key, state in states(plan, store).items() if state != "cached"]
+    if not todo:
+        outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
+        return Ended(plan, store, outcome, lay_out(plan, store, outcome), _catch_up(spec, store))
+    events = Events(store.root)
+    events.start(
+        study=spec.name,
+        study_key=study_key(spec),
+        spec=plain(spec),
+        params=about_study(spec),
+    )
+    tracker = track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
+    with Display(plan, console) as display:
+        outcome = _drive(spec, plan, store, events, display.update)
+    outputs = lay_out(plan, store, outcome)
+    ended = Ended(plan, store, outcome, outputs)
+    events.end("done" if ended.ok else "failed", outputs)
+    if tracker is not None and tracker.wait() != 0:
+        ended.messages.append(_untracked(spec, store))
+    return ended
+
+
+def _drive(
+    spec: Spec, plan: Plan, store: Store, events: Events, show: Callable[[Task, str], None]
+) -> Outcome:
+    """Run the plan, writing an event for each task that ran."""
+    folder = store.root / "jobs" / events.run
+    folder.mkdir(parents=True)
+
+    def listen(task: Task, how: str) -> None:
+        show(task, how)
+        if how == "done":
+            events.task(task)
+        elif how == "failed":
+            events.failed(task, driver.outcome.failures[task.key])
+
+    jobs = submitter(spec.cluster, store.root, folder)
+    driver = Driver(plan, store, spec.cluster, jobs, folder, listen)
+    try:
+        return driver.run()
+    except BaseException:
+        events.end("failed", {})
+        raise
+
+
+def lay_out(plan: Plan, store: Store, outcome: Outcome) -> dict[str, str]:
+    """Copy a study's outputs to `<store>/studies/<study>/`, where a person finds them."""
+    folder = store.root / "studies" / plan.study
+    found: dict[str, str] = {}
+    for name, (key, file) in plan.outputs.items():
+        if outcome.settled.get(key) not in FAR:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(store.folder(key) / file, folder / file)
+        found[name] = str(folder / file)
+    return found
+
+
+def _catch_up(spec: Spec, store: Store) -> list[str]:
+    """Nothing to run; but an earlier run may have found MLflow away."""
+    if not spec.tracking.uri or not track.pending(store.root):
+        return []
+    tracker = track.spawn(store.root, spec.tracking.uri)
+    return [] if tracker.wait() == 0 else [_untracked(spec, store)]
+
+
+def _untracked(spec: Spec, store: Store) -> str:
+    return (
+        f"MLflow at {spec.tracking.uri} could not be reached or written; what should be logged "
+        f"waits in the store and is logged by the next run (log: {store.root}/tracking/tracker.log)"
+    )
+
+
+def failures(ended: Ended) -> list[dict[str, Any]]:
+    """Each task that failed itself, with its reason and its log."""
+
+    def row(failure: Failure) -> dict[str, Any]:
+        return {
+            "key": failure.key,
+            "stage": failure.stage,
+            "reason": failure.reason,
+            "log": failure.log,
+        }
+
+    return [row(failure) for failure in ended.outcome.failures.values()]

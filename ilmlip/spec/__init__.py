@@ -1,0 +1,1 @@
+"""What the user wrote, as frozen types: validated before anything heavy is imported."""

@@ -1,0 +1,308 @@
+"""The frozen, validated spec: one class a config group. Each field has a unit and a description."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ilmlip.chemistry.compositions import counts_of, fraction_label, set_label
+from ilmlip.chemistry.ion import Ion
+from ilmlip.errors import SpecError
+from ilmlip.record import Record, field
+from ilmlip.spec.model import Model
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}$")]
+
+
+class Salt(Record):
+    """One salt: how many of which ions make a formula unit, and how much room it takes."""
+
+    ions: dict[str, Annotated[int, Field(ge=1)]] = field("Number of each ion in a formula unit")
+    molar_volume: float = field("Volume of a formula unit in the liquid", unit="cm³/mol", gt=0)
+    molar_volume_source: str = field("Where the molar volume comes from", min_length=1)
+
+
+class System(Record):
+    """The ions, the salts made of them, and the force field's charge scaling."""
+
+    name: Name = field("Name of the system")
+    ions: dict[str, Ion] = field(
+        "Data of each ion: a name in conf/ion, the path of a file beside the spec, or in full"
+    )
+    salts: dict[str, Salt] = field("The salts, each by name")
+    charge_scale: float = field(
+        "Factor on all charges, standing for the electronic polarisability", gt=0, le=1
+    )
+    charge_scale_source: str = field("Where the factor comes from", default="")
+
+    @model_validator(mode="after")
+    def _salts_are_neutral(self) -> Self:
+        for name, salt in self.salts.items():
+            for ion in salt.ions:
+                if ion not in self.ions:
+                    raise SpecError(
+                        f"system.salts.{name}.ions",
+                        f"unknown ion {ion!r}; the system's ions are {', '.join(self.ions)}",
+                    )
+            total = sum(n * self.ions[ion].charge for ion, n in salt.ions.items())
+            if total != 0:
+                terms = " + ".join(f"{n} × {self.ions[i].charge:+d} ({i})" for i, n in salt.ions.items())
+                raise SpecError(
+                    f"system.salts.{name}.ions",
+                    f"the charges do not cancel: {terms} = {total:+d} e; change the numbers of ions",
+                )
+        return self
+
+
+class Compositions(Record):
+    """Which mixtures of two salts there are, and which of them models are trained on."""
+
+    salts: tuple[str, str] = field("The two salts; a mole fraction is that of the second")
+    pairs: int = field("Formula units of salt in a box", ge=1, le=100_000)
+    fractions: tuple[Fraction, ...] = field("Mole fractions that models are tested on", min_length=1)
+    training: tuple[tuple[Fraction, ...], ...] = field(
+        "Training sets: one model (a seed) for each list of mole fractions", min_length=1
+    )
+
+    def all_fractions(self) -> tuple[float, ...]:
+        """Every fraction that is trained or tested on, ascending."""
+        return tuple(sorted({*self.fractions, *(x for xs in self.training for x in xs)}))
+
+
+class Minimise(Record):
+    """An energy minimisation."""
+
+    minimise: Literal[True] = field("Minimise the energy")
+
+
+class Npt(Record):
+    """A stretch of NPT dynamics with linear ramps."""
+
+    duration: float = field("Duration before scaling", unit="fs", gt=0)
+    temperature: tuple[float, float] = field("Temperature, start and end", unit="K")
+    pressure: tuple[float, float] = field("Pressure, start and end", unit="bar")
+
+
+class Equilibration(Record):
+    """How a packed box becomes a liquid: a protocol of stages, then the stated density."""
+
+    time_scale: float = field("Factor on the durations of all stages", gt=0, le=1, default=1.0)
+    stages: tuple[Minimise | Npt, ...] = field("The stages in sequence")
+    source: str = field("Where the protocol comes from", default="")
+
+
+class Sampling(Record):
+    """Classical molecular dynamics that yields the configurations."""
+
+    grid_spacing: float = field("Spacing of the grid that ions are packed on", unit="Å", gt=0)
+    equilibration: Equilibration = field("From the packed box to the liquid")
+    settle: float = field("NVT at the stated density after the protocol", unit="fs", gt=0)
+    temperature: float = field("Temperature of the sampling", unit="K", gt=0)
+    timestep: float = field("Time step", unit="fs", gt=0, le=5)
+    duration: float = field("Length of a sampling run", unit="fs", gt=0)
+    interval: float = field("Time between frames that are kept", unit="fs", gt=0)
+    thermostat_time: float = field("Nosé–Hoover damping time of the temperature", unit="fs", gt=0)
+    barostat_time: float = field("Nosé–Hoover damping time of the pressure", unit="fs", gt=0)
+    cutoff: float = field("Cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0)
+    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0, lt=1)
+    seed: int = field("Seed of packing and velocities", ge=1, le=10**8, default=1)
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        for name in ("duration", "interval"):
+            steps = getattr(self, name) / self.timestep
+            if abs(steps - round(steps)) > 1e-6 * steps or round(steps) < 1:
+                raise SpecError(
+                    f"sampling.{name}",
+                    f"{getattr(self, name):g} fs is {steps:g} steps of {self.timestep:g} fs; "
+                    "give a whole number of steps",
+                )
+        return self
+
+    def frames(self) -> int:
+        """Frames in a trajectory."""
+        return round(self.duration / self.timestep) // round(self.interval / self.timestep)
+
+
+class Dft(Record):
+    """The engine that labels frames with energy, forces and stress."""
+
+    engine: Literal["opls"] = field("Engine: opls (the force field itself)")
+    cutoff: float = field("Cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0)
+    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0, lt=1)
+
+
+class Dataset(Record):
+    """Which frames are labelled, and how they are split."""
+
+    frames: int = field("Labelled frames a composition and structure", ge=1)
+    every: int = field(
+        "Every how-many-th kept frame is labelled; more frames then add to those there are", ge=1
+    )
+    validation_fraction: float = field(
+        "Share of the training structure's frames held out to validate", gt=0, lt=1
+    )
+    quorum: float = field("Share of labels that is enough to go on", gt=0, le=1, default=0.95)
+    seed: int = field("Seed of the split", ge=0, default=0)
+
+
+class Findings(Record):
+    """What the study must show: one training set against another, over seeds."""
+
+    one: tuple[Fraction, ...] = field("The training set with too few compositions")
+    two: tuple[Fraction, ...] = field("The training set with enough")
+    far: Fraction = field("The test composition far from both")
+    near: tuple[Fraction, ...] = field("The test compositions that `two` must do well on")
+    ions: tuple[str, str] = field("The ions whose energy difference is undetermined by `one`")
+    far_factor: float = field("Least ratio of the energy MAE at `far`, one to two", gt=0, default=5.0)
+    spread_factor: float = field(
+        "Least ratio of the spread over seeds of the ions' energy difference", gt=0, default=5.0
+    )
+    near_factor: float = field("Greatest ratio of energy MAEs of `two` over `near`", gt=1, default=5.0)
+    force_tolerance: float = field(
+        "Greatest relative difference of the force MAEs, at every composition", gt=0, default=0.3
+    )
+
+
+class Analysis(Record):
+    """What is made of the evaluations."""
+
+    findings: Findings | None = field("The findings to test; none if absent", default=None)
+
+
+class StageLimits(Record):
+    """What one task of a stage takes on this cluster, where it differs from the stage's own."""
+
+    cores: int | None = field("Cores of one task", ge=1, default=None)
+    memory_gb: float | None = field("Memory of one task", unit="GB", gt=0, default=None)
+
+
+class Cluster(Record):
+    """Where jobs run. Nothing of this enters a key."""
+
+    executor: Literal["local", "debug"] = field(
+        "local: submitit's local processes; debug: in this process, one task after the other"
+    )
+    cores: int = field("Cores to use at once; 0: all of this machine", ge=0, default=0)
+    memory_gb: float = field("Memory to use at once; 0: all of this machine", unit="GB", ge=0, default=0.0)
+    pack_seconds: float = field("Aimed wall time of a job that packs small tasks", unit="s", gt=0, default=15.0)
+    timeout_min: int = field("Time limit of one job", unit="min", ge=1, default=1440)
+    stages: dict[str, StageLimits] = field("Cores and memory by stage", default={})
+
+
+class Tracking(Record):
+    """Where runs are logged. Nothing of this enters a key."""
+
+    uri: str = field(
+        "MLflow's tracking URI; empty: log nowhere", default="sqlite:///mlflow.db"
+    )
+
+
+class Spec(Record):
+    """A whole experiment: what `ilmlip run` compiles into a plan."""
+
+    name: Name = field("Name of the study; the MLflow experiment is called so")
+    description: str = field("What the study is for", default="")
+    store: str = field("Folder of the store, from where ilmlip is started", default="store")
+    system: System = field("Ions, salts and force field")
+    compositions: Compositions = field("Mixtures, and which are trained on")
+    sampling: Sampling = field("Classical dynamics that yields configurations")
+    dft: Dft = field("Engine of the labels")
+    dataset: Dataset = field("Frames and splits")
+    model: Model = field("Model and training")
+    analysis: Analysis = field("Findings to test", default=Analysis())
+    cluster: Cluster = field("Where jobs run")
+    tracking: Tracking = field("Where runs are logged", default=Tracking())
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _check_salts(self)
+        _check_boxes(self)
+        _check_frames(self)
+        _check_findings(self)
+        return self
+
+
+def _check_salts(spec: Spec) -> None:
+    for index, salt in enumerate(spec.compositions.salts):
+        if salt not in spec.system.salts:
+            raise SpecError(
+                f"compositions.salts.{index}",
+                f"unknown salt {salt!r}; system {spec.system.name} has {', '.join(spec.system.salts)}",
+            )
+    if spec.compositions.salts[0] == spec.compositions.salts[1]:
+        raise SpecError("compositions.salts", "names one salt twice; name two different ones")
+
+
+def _check_boxes(spec: Spec) -> None:
+    """Every fraction must be one that this number of formula units can make."""
+    mix = spec.compositions
+    units = {name: dict(salt.ions) for name, salt in spec.system.salts.items()}
+    places = [(f"compositions.fractions.{i}", x) for i, x in enumerate(mix.fractions)]
+    places += [
+        (f"compositions.training.{i}.{j}", x)
+        for i, xs in enumerate(mix.training)
+        for j, x in enumerate(xs)
+    ]
+    for where, x in places:
+        counts_of(units, mix.salts, mix.pairs, x, where=where)
+    for where, values in [
+        ("compositions.fractions", mix.fractions),
+        *((f"compositions.training.{i}", xs) for i, xs in enumerate(mix.training)),
+    ]:
+        if len(set(values)) != len(values):
+            raise SpecError(where, f"{list(values)} has a mole fraction twice; give each once")
+    labels = [set_label(xs) for xs in mix.training]
+    if len(set(labels)) != len(labels):
+        raise SpecError("compositions.training", f"a training set stands twice in {labels}")
+    for i, xs in enumerate(mix.training):
+        if not xs:
+            raise SpecError(f"compositions.training.{i}", "is empty; name at least one mole fraction")
+
+
+def _check_frames(spec: Spec) -> None:
+    kept, wanted = spec.sampling.frames(), spec.dataset.frames * spec.dataset.every
+    if wanted > kept:
+        raise SpecError(
+            "dataset.frames",
+            f"{spec.dataset.frames} frames, every {spec.dataset.every}. of those kept, take a "
+            f"trajectory of {wanted}; sampling keeps {kept} (duration {spec.sampling.duration:g} fs, "
+            f"one every {spec.sampling.interval:g} fs). At most {kept // spec.dataset.every} frames, "
+            "or raise sampling.duration",
+        )
+    held = round(spec.dataset.frames * spec.dataset.validation_fraction)
+    if not 1 <= held < spec.dataset.frames:
+        raise SpecError(
+            "dataset.validation_fraction",
+            f"{spec.dataset.validation_fraction:g} of {spec.dataset.frames} frames leaves "
+            f"{held} to validate and {spec.dataset.frames - held} to train on; each needs at least one",
+        )
+
+
+def _check_findings(spec: Spec) -> None:
+    asked = spec.analysis.findings
+    if asked is None:
+        return
+    labels = [set_label(xs) for xs in spec.compositions.training]
+    for name, wanted in (("one", asked.one), ("two", asked.two)):
+        if set_label(wanted) not in labels:
+            raise SpecError(
+                f"analysis.findings.{name}",
+                f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}",
+            )
+    tested = [fraction_label(x) for x in spec.compositions.fractions]
+    for x in (asked.far, *asked.near):
+        if fraction_label(x) not in tested:
+            raise SpecError(
+                "analysis.findings",
+                f"composition {fraction_label(x)} is not tested; there are {', '.join(tested)}",
+            )
+    for ion in asked.ions:
+        if ion not in spec.system.ions:
+            raise SpecError(
+                "analysis.findings.ions",
+                f"unknown ion {ion!r}; the system's ions are {', '.join(spec.system.ions)}",
+            )
+

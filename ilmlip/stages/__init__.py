@@ -1,0 +1,33 @@
+"""The stages, one module each, and the closed registry from a stage's name to its module."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from ilmlip.stages.base import Stage
+
+NAMES = (
+    "forcefield",
+    "build",
+    "equilibrate",
+    "sample",
+    "label",
+    "dataset",
+    "train",
+    "fit_linear",
+    "evaluate",
+    "matrix",
+    "findings",
+    "probe",
+)
+"""Every stage, in the order in which data passes them."""
+
+
+@cache
+def stage(name: str) -> Stage:
+    """The stage of that name. Raises KeyError for a name that is not in NAMES."""
+    if name not in NAMES:
+        raise KeyError(f"no stage {name!r}; there are {', '.join(NAMES)}")
+    found: Stage = import_module(f"ilmlip.stages.{name}").STAGE
+    return found

@@ -1,0 +1,77 @@
+"""Stage `sample`: NVT dynamics of the liquid that yields the configurations."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilmlip.chemistry.forcefield import Box, topology
+from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
+from ilmlip.engines import lammps
+from ilmlip.engines.lammps_dynamics import Clock, nvt
+from ilmlip.record import Record, field
+from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.equilibrate import END
+from ilmlip.stages.forcefield import read_forcefield
+from ilmlip.stages.thermo import COLUMNS, write_thermo
+
+
+class Params(Record):
+    """The run and its conditions."""
+
+    temperature: float = field("Temperature", unit="K", gt=0)
+    timestep: float = field("Time step", unit="fs", gt=0)
+    duration: float = field("Length of the run", unit="fs", gt=0)
+    interval: float = field("Time between kept frames", unit="fs", gt=0)
+    thermostat_time: float = field("Damping time of the temperature", unit="fs", gt=0)
+    cutoff: float = field("Cutoff", unit="Å", gt=0)
+    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0)
+    seed: int = field("Seed of the structure that is sampled", ge=1)
+
+
+def run(params: Params, inputs: Inputs, work: Path) -> Output:
+    """Sample; writes trajectory.extxyz (first frame after one interval) and thermo.csv."""
+    start = inputs.one("structure").path
+    box = topology(
+        read_forcefield(inputs.one("forcefield")),
+        ion_names(read_one(start / "structure.extxyz", 0)),
+    )
+    shutil.copyfile(start / END, work / lammps.DATA)
+    (work / lammps.INPUT).write_text("\n".join(_input(params, box)) + "\n")
+    lammps.run(work)
+    every = round(params.interval / params.timestep)
+    kept = [s for s in lammps.read_dump(work / "frames.dump") if s.step and s.step % every == 0]
+    write(work / "trajectory.extxyz", [frame(box, s.values, s.lengths) for s in kept])
+    rows = write_thermo(work, params.timestep)
+    return Output(
+        ("trajectory.extxyz", "thermo.csv", lammps.INPUT, lammps.DATA),
+        {"n_frames": len(kept), **summary(rows)},
+        lammps.tools(),
+    )
+
+
+def _input(params: Params, box: Box) -> list[str]:
+    clock = Clock(params.timestep, params.thermostat_time, params.thermostat_time)
+    every = clock.steps(params.interval)
+    how = lammps.Interactions(params.cutoff, params.kspace_accuracy)
+    return [
+        *lammps.head(box, how),
+        f"timestep {lammps.ps(params.timestep)}",
+        *lammps.thermo(min(every, 100)),
+        f"dump frames all custom {every} frames.dump id xu yu zu",
+        "dump_modify frames sort id format float %.12g",
+        *nvt(clock, params.duration, params.temperature),
+    ]
+
+
+def summary(rows: NDArray[np.float64]) -> dict[str, float]:
+    """Means over a run of the columns that people look at."""
+    means = dict(zip(COLUMNS, rows.mean(axis=0).tolist(), strict=True))
+    names = ("temperature_K", "pressure_bar", "density_g_cm3", "potential_eV")
+    return {name: means[name] for name in names}
+
+
+STAGE = Stage("sample", 1, Params, run, Resources(memory_gb=0.5, seconds=30))

@@ -1,0 +1,189 @@
+"""The execution on real submitit jobs: each task once, failures kept apart, deaths survived."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ilmlip.execute.claims import Claims
+from ilmlip.execute.driver import Driver, Outcome
+from ilmlip.execute.jobs import submitter
+from ilmlip.plan.graph import Plan, states
+from ilmlip.plan.task import Task
+from ilmlip.spec.types import Cluster
+from ilmlip.stages.probe import Params
+from ilmlip.store import Store
+
+
+def probe(plan: Plan, name: str, needs: tuple[str, ...] = (), quorum: float = 1.0, **act) -> str:
+    params = Params(name=name, **act)
+    roles = {"inputs": needs} if needs else {}
+    return plan.add(Task("probe", 1, params, roles, {"inputs": quorum}), 0)
+
+
+def drive(plan: Plan, root: Path, executor: str = "debug", cores: int = 2) -> Outcome:
+    store = Store(root)
+    store.prepare()
+    cluster = Cluster(executor=executor, cores=cores, memory_gb=4)
+    folder = root / "jobs" / f"run{len(list((root / 'jobs').iterdir()))}"
+    folder.mkdir()
+    jobs = submitter(cluster, store.root, folder)
+    return Driver(plan, store, cluster, jobs, folder, lambda task, how: None).run()
+
+
+@pytest.mark.parametrize("executor", ["debug", "local"])
+def test_runs_everything_once_and_then_nothing(tmp_path: Path, executor: str) -> None:
+    plan = Plan("t")
+    first = [probe(plan, f"a{i}") for i in range(20)]
+    gathered = probe(plan, "all", tuple(first))
+    outcome = drive(plan, tmp_path, executor)
+    assert set(outcome.settled.values()) == {"done"}
+    result = Store(tmp_path).result(gathered)
+    assert result is not None and result.values["inputs"] == [f"a{i}" for i in range(20)]
+    again = drive(plan, tmp_path, executor)
+    assert set(again.settled.values()) == {"cached"}
+    assert not list((tmp_path / "work").iterdir())
+    assert not list((tmp_path / "claims").glob("*.json"))
+
+
+def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
+    plan, flag = Plan("t"), tmp_path / "flag"
+    flag.touch()
+    bad = probe(plan, "bad", act="fail", only_if=str(flag))
+    odd = probe(plan, "odd", act="raise", only_if=str(flag))
+    good = probe(plan, "good")
+    below = probe(plan, "below", (bad, good))
+    free = probe(plan, "free", (good,))
+    root = tmp_path / "store"
+    outcome = drive(plan, root)
+    assert outcome.settled == {
+        bad: "failed", odd: "failed", good: "done", below: "blocked", free: "done",
+    }  # fmt: skip
+    store = Store(root)
+    failure = store.failure(bad)
+    assert failure is not None
+    assert (failure.reason, failure.command) == ("told to fail", "probe --fail")
+    assert "told to fail" in Path(failure.log).read_text()
+    unforeseen = store.failure(odd)
+    assert unforeseen is not None
+    assert unforeseen.reason == "ZeroDivisionError: told to raise"
+    assert "Traceback" in Path(unforeseen.log).read_text()
+    assert states(plan, store)[bad] == "failed"
+    # again: only what failed, and what waited for it
+    flag.unlink()
+    outcome = drive(plan, root)
+    assert outcome.settled == {
+        bad: "done", odd: "done", good: "cached", below: "done", free: "cached",
+    }  # fmt: skip
+    assert store.failure(bad) is None
+
+
+def test_a_dead_worker_fails_its_own_task_only(tmp_path: Path) -> None:
+    plan = Plan("t")
+    names = [probe(plan, f"a{i:02d}") for i in range(10)]
+    deadly = probe(plan, "deadly", act="die")
+    outcome = drive(plan, tmp_path, "local", cores=1)
+    assert outcome.settled.pop(deadly) == "failed"
+    assert {outcome.settled[key] for key in names} == {"done"}
+    failure = Store(tmp_path).failure(deadly)
+    assert failure is not None and "worker died" in failure.reason
+    assert Path(failure.log).exists()
+
+
+def test_a_quorum_goes_on_and_mends_itself(tmp_path: Path) -> None:
+    plan, flag = Plan("t"), tmp_path / "flag"
+    flag.touch()
+    labels = [probe(plan, f"l{i}") for i in range(19)]
+    labels.append(probe(plan, "late", act="fail", only_if=str(flag)))
+    data = probe(plan, "data", tuple(labels), quorum=0.95)
+    end = probe(plan, "end", (data,))
+    root = tmp_path / "store"
+    outcome = drive(plan, root)
+    assert outcome.settled[labels[-1]] == "failed"
+    assert outcome.settled[data] == outcome.settled[end] == "done"
+    store = Store(root)
+    first = store.result(data)
+    assert first is not None and first.missing == {"inputs": [labels[-1]]}
+    # as long as the label fails, what was made without it stands
+    assert drive(plan, root).settled[data] == "cached"
+    flag.unlink()
+    outcome = drive(plan, root)
+    assert [outcome.settled[key] for key in (labels[0], labels[-1], data, end)] == [
+        "cached", "done", "done", "done",
+    ]  # fmt: skip
+    second = store.result(data)
+    assert second is not None and not second.missing and len(second.values["inputs"]) == 20
+
+
+def test_too_few_for_the_quorum_blocks(tmp_path: Path) -> None:
+    plan = Plan("t")
+    labels = [probe(plan, f"l{i}", act="fail" if i < 2 else "write") for i in range(20)]
+    data = probe(plan, "data", tuple(labels), quorum=0.95)
+    assert drive(plan, tmp_path).settled[data] == "blocked"
+
+
+def test_slots_are_respected(tmp_path: Path) -> None:
+    """Two cores: two probes of 0.5 s at a time, so that four take at least 1 s, not 0.5."""
+    plan = Plan("t")
+    for i in range(4):
+        probe(plan, f"w{i}", wait=0.5)
+    outcome = drive(plan, tmp_path, "local")
+    assert set(outcome.settled.values()) == {"done"}
+    spans = []
+    for key in plan.tasks:
+        result = Store(tmp_path).result(key)
+        assert result is not None
+        spans.append((result.started, result.started + result.seconds))
+    overlap = max(sum(a <= t < b for a, b in spans) for t, _ in spans)
+    assert overlap <= 2
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_driver import drive, probe
+from ilmlip.plan.graph import Plan
+plan = Plan("t")
+for i in range(30):
+    probe(plan, f"p{{i}}", wait=0.05)
+outcome = drive(plan, Path({root!r}), "local", 1)
+print(sorted(outcome.settled.values()).count("done"), set(outcome.settled.values()))
+"""
+
+
+def test_two_drivers_share_a_store(tmp_path: Path) -> None:
+    Store(tmp_path).prepare()
+    (tmp_path / "jobs" / "x").mkdir()
+    code = DRIVER.format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, out
+    store = Store(tmp_path)
+    assert len(store.keys()) == 30
+    assert not store.keys("failed")
+    assert not list((tmp_path / "work").iterdir())  # nothing was computed twice and left
+
+
+def test_a_dead_claim_is_taken_over(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.prepare()
+    code = (
+        "import os, signal; from pathlib import Path; from ilmlip.execute.claims import Claims; "
+        f"assert Claims(Path({str(tmp_path)!r})).take('probe-x'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], env=os.environ, check=False)
+    claims = Claims(tmp_path)
+    assert (tmp_path / "claims" / "probe-x.json").exists()
+    assert not claims.is_alive("probe-x")
+    assert claims.take("probe-x")
+    assert not Claims(tmp_path).take("probe-x")
+    claims.release("probe-x")
+    assert not claims.is_alive("probe-x")

