@@ -79,15 +79,16 @@ class Driver:
             if self._waiting[task.key] == 0:
                 self._consider(task)
         try:
-            while len(self.outcome.settled) < len(self.plan):
+            while len(self.outcome.settled) < len(self.plan) or self.jobs:
                 moved = self._submit()
                 moved |= self._collect()
                 self._look_elsewhere()
                 if not moved:
                     time.sleep(POLL)
-        finally:
+        except BaseException:
             for job in self.jobs:
                 job.handle.stop()
+            raise
         return self.outcome
 
     # --- from waiting to ready

@@ -127,14 +127,16 @@ def gather(store: Store, task: Task) -> tuple[Inputs, dict[str, str]]:
     """The inputs of a task as they stand in the store, and their digests by key."""
     roles: dict[str, tuple[Given, ...]] = {}
     missing: dict[str, tuple[str, ...]] = {}
+    places: dict[str, tuple[int, ...]] = {}
     digests: dict[str, str] = {}
     for role, keys in task.needs.items():
         found = {key: result for key in keys if (result := store.result(key)) is not None}
         roles[role] = tuple(Given(k, r.path, r.values) for k, r in found.items())
+        places[role] = tuple(i for i, key in enumerate(keys) if key in found)
         digests.update({key: result.digest for key, result in found.items()})
         if gone := tuple(key for key in keys if key not in found):
             missing[role] = gone
-    return Inputs(roles, missing), digests
+    return Inputs(roles, missing, places), digests
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from ilmlip.stages import stage
 
 TRAINING, TESTING = 0, 1
 """The two independent structures of a composition."""
+SOME = 1e-9
+"""A quorum of at least one: a table shows what there is, and says what is missing."""
 LARGEST_SEED = 10**8
 """LAMMPS takes seeds of up to eight digits everywhere."""
 
@@ -206,9 +208,9 @@ class _Compiler:
         trained = {
             set_label(xs): [fraction_label(x) for x in xs] for xs in self.spec.compositions.training
         }
-        key = self._add(
-            "matrix", {"entries": entries, "trained": trained}, {"evaluations": evaluations}
-        )
+        needs, some = {"evaluations": evaluations}, {"evaluations": SOME}
+        params: dict[str, Any] = {"entries": entries, "trained": trained}
+        key = self._add("matrix", params, needs, quorum=some)
         self.plan.outputs["matrix"] = (key, "matrix.csv")
         self.plan.outputs["figure"] = (key, "matrix.png")
         asked = self.spec.analysis.findings
@@ -222,7 +224,7 @@ class _Compiler:
             "near": [fraction_label(x) for x in asked.near],
             "entries": entries,
         }
-        found = self._add("findings", params, {"evaluations": evaluations})
+        found = self._add("findings", params, needs, quorum=some)
         self.plan.outputs["findings"] = (found, "findings.json")
 
     # --- helpers

@@ -28,10 +28,12 @@ class Inputs:
     """The inputs of a task by role; each role holds one or several results, in a fixed order.
 
     `missing` names, by role, the keys that a quorum let go: they failed and are not in `roles`.
+    `places` gives, for those of `roles`, where each stands among all that the role asks for.
     """
 
     roles: Mapping[str, tuple[Given, ...]]
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def one(self, role: str) -> Given:
         """The only result of `role`."""

@@ -1,0 +1,54 @@
+"""MLflow, fed from the store in a process of its own: physics never waits for it.
+
+The driver writes events (ilmlip.execute.events); `python -m ilmlip.track STORE URI` turns them
+into runs, may be killed and started again at any time, and logs each thing once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "OMP_NUM_THREADS": "1",
+}
+"""No telemetry: nothing leaves this machine but to the tracking URI itself."""
+
+
+def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
+    """Start the tracker of a store; its messages go to `<store>/tracking/tracker.log`."""
+    with (root / "tracking" / "tracker.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ilmlip.track", str(root), uri],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **QUIET},
+        )
+
+
+def runs(root: Path) -> list[Path]:
+    """The folders of all runs that have events, oldest first."""
+    return sorted(path.parent for path in (root / "tracking").glob("*/events.jsonl"))
+
+
+def pending(root: Path) -> int:
+    """How many runs have events that are not in MLflow yet."""
+    return sum(1 for folder in runs(root) if not progress(folder).get("complete", False))
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    """How far the tracker got with a run: `position` in its events, the ids of its MLflow runs."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "logged.json").read_text())
+    except FileNotFoundError:
+        return {"position": 0, "parent": None, "children": {}}
+    return found

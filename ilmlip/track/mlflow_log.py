@@ -1,0 +1,139 @@
+"""The only door to MLflow: finds or makes runs, logs so that doing it twice changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+BATCH = 1000
+"""Most metrics that MLflow takes in one call."""
+LONGEST = 6000
+"""Characters of a parameter's value that MLflow takes."""
+
+
+def connect(uri: str) -> Log:
+    """A log to a tracking URI. A new database is made by one process at a time: its migration races."""
+    from mlflow import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    with _one_at_a_time(uri):
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return Log(client)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(uri: str) -> Iterator[None]:
+    prefix = "sqlite:///"
+    if not uri.startswith(prefix):
+        yield
+        return
+    database = Path(uri.removeprefix(prefix))
+    with database.with_name(f".{database.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Log:
+    """Runs of one tracking server; times are unix seconds."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def experiment(self, name: str) -> str:
+        """The id of the experiment of that name, made if there is none."""
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(name))
+
+    def find(self, experiment: str, tag: str, value: str) -> str | None:
+        """The id of the newest run with that tag, or None."""
+        found = self._client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def run(
+        self, experiment: str, tag: str, name: str, tags: Mapping[str, str], started: float
+    ) -> str:
+        """The run whose `tag` is as in `tags`, made if there is none."""
+        found = self.find(experiment, tag, tags[tag])
+        if found is not None:
+            self._client.update_run(found, status="RUNNING")
+            return found
+        made = self._client.create_run(
+            experiment, start_time=_ms(started), tags=dict(tags), run_name=name
+        )
+        return str(made.info.run_id)
+
+    def params(self, run: str, params: Mapping[str, Any]) -> None:
+        """Log parameters; one that is there with another value is left as it is."""
+        from mlflow.entities import Param
+
+        there = self._client.get_run(run).data.params
+        new = [Param(k, str(v)[:LONGEST]) for k, v in params.items() if k not in there]
+        if new:
+            self._client.log_batch(run, params=new)
+
+    def tags(self, run: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        for key, value in tags.items():
+            self._client.set_tag(run, key, value)
+
+    def metrics(self, run: str, values: Mapping[str, float]) -> None:
+        """Log single numbers that are not there with the same value already."""
+        there = self.metrics_of(run)
+        now = time.time()
+        points = [(0, k, v) for k, v in values.items() if there.get(k) != v]
+        self._batch(run, [(step, name, value, now) for step, name, value in points])
+
+    def metrics_of(self, run: str) -> dict[str, float]:
+        """The last value of every metric."""
+        return dict(self._client.get_run(run).data.metrics)
+
+    def curve(
+        self, run: str, points: Sequence[tuple[int, str, float]], started: float, seconds: float
+    ) -> None:
+        """Log (step, metric, value) points, unless the curve is there: its last point goes last."""
+        if not points or self._client.get_run(run).data.tags.get("ilmlip.curve") == "logged":
+            return
+        longest = max(step for step, _, _ in points) or 1
+        timed = [(s, name, v, started + seconds * s / longest) for s, name, v in points]
+        self._batch(run, timed)
+        self._client.set_tag(run, "ilmlip.curve", "logged")
+
+    def _batch(self, run: str, points: Sequence[tuple[int, str, float, float]]) -> None:
+        from mlflow.entities import Metric
+
+        metrics = [Metric(name, value, _ms(t), step) for step, name, value, t in points]
+        for start in range(0, len(metrics), BATCH):
+            self._client.log_batch(run, metrics=metrics[start : start + BATCH])
+
+    def dataset(self, run: str, name: str, digest: str, source: str) -> None:
+        """Name a dataset as an input of a run, with its digest (MLflow keeps 36 characters)."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        made = Dataset(name, digest[:36], "local", json.dumps({"uri": source}))
+        self._client.log_inputs(run, [DatasetInput(made, [InputTag("mlflow.data.context", "training")])])
+
+    def file(self, run: str, path: Path) -> None:
+        """Log a file as an artefact."""
+        self._client.log_artifact(run, str(path))
+
+    def text(self, run: str, text: str, name: str) -> None:
+        """Log a text as an artefact."""
+        self._client.log_text(run, text, name)
+
+    def end(self, run: str, status: str, ended: float | None) -> None:
+        """End a run as FINISHED, FAILED or KILLED."""
+        self._client.set_terminated(run, status, None if ended is None else _ms(ended))
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
