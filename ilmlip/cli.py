@@ -104,14 +104,19 @@ def _show_states(words: list[str], as_json: bool, show_failures: bool = False) -
             }
             for task in plan
         ]
-        reasons = [{"key": f.key, "stage": f.stage, "reason": f.reason, "log": f.log} for f in failed]
+        reasons = [
+            {"key": f.key, "stage": f.stage, "reason": f.reason, "log": f.log} for f in failed
+        ]
         answer = {"study": spec.name, "points": 1, "tasks": tasks, "failed": reasons}
         print(json.dumps(answer))
         return OK
     print(f"{spec.name}: {len(plan)} tasks, store {store.root}")
     _print_stages([(task.stage, found[task.key]) for task in plan])
     for failure in failed if show_failures else ():
-        print(f"failed: {failure.key}: {failure.reason}" + (f"\n  log: {failure.log}" if failure.log else ""))
+        print(
+            f"failed: {failure.key}: {failure.reason}"
+            + (f"\n  log: {failure.log}" if failure.log else "")
+        )
     return OK
 
 
@@ -119,7 +124,12 @@ def _print_stages(rows: list[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = {"cached": "cached", "todo": "to run", "failed": "failed before", "running": "running"}
+    columns = {
+        "cached": "cached",
+        "todo": "to run",
+        "failed": "failed before",
+        "running": "running",
+    }
     counts = Counter(rows)
     table = Table("stage", *(title for title in columns.values()), box=None, pad_edge=False)
     for column in table.columns[1:]:
@@ -159,7 +169,10 @@ def _run(words: list[str], as_json: bool) -> int:
             + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
         )
         for row in failed:
-            print(f"failed: {row['key']}: {row['reason']}" + (f"\n  log: {row['log']}" if row["log"] else ""))
+            print(
+                f"failed: {row['key']}: {row['reason']}"
+                + (f"\n  log: {row['log']}" if row["log"] else "")
+            )
     return OK if ended.ok else FAILED
 
 

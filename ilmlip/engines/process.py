@@ -62,7 +62,9 @@ def last_error(log: Path, errors: Sequence[str]) -> str:
 
 
 def _ending(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    return (
+        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    )
 
 
 def _die_with_parent() -> None:

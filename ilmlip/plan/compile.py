@@ -15,6 +15,7 @@ from ilmlip.spec.model import Model
 from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
 
+About = dict[str, str | int | float]
 TRAINING, TESTING = 0, 1
 """The two independent structures of a composition."""
 SOME = 1e-9
@@ -39,7 +40,7 @@ def study_key(spec: Spec) -> str:
     return digest("ilmlip.study", data)[:24]
 
 
-def about_study(spec: Spec) -> dict[str, str | int | float]:
+def about_study(spec: Spec) -> About:
     """The main parameters of a study, with short names, for the compare view."""
     return {
         "system": spec.system.name,
@@ -50,11 +51,12 @@ def about_study(spec: Spec) -> dict[str, str | int | float]:
     }
 
 
-def _about_model(model: Model) -> dict[str, str | int | float]:
+def _about_model(model: Model) -> About:
     """What people compare models by."""
     names = ("r_max", "l_max", "n_layers", "learning_rate", "batch_size", "max_steps")
     weights = {f"loss_{name}": value for name, value in plain(model.loss).items()}
-    return {"architecture": model.architecture, **{n: getattr(model, n) for n in names}, **weights}
+    main: About = {n: getattr(model, n) for n in names}
+    return {"architecture": model.architecture, **main, **weights}
 
 
 class _Compiler:
@@ -96,7 +98,7 @@ class _Compiler:
         """The trajectory of one structure: built, equilibrated, sampled."""
         sampling, counts = self.spec.sampling, self._counts(x)
         seed = self._seed(x, structure)
-        about = {"composition": fraction_label(x), "structure": structure}
+        about: About = {"composition": fraction_label(x), "structure": structure}
         geometry = {name: self.spec.system.ions[name].geometry() for name in counts}
         built = self._add(
             "build",
@@ -175,7 +177,7 @@ class _Compiler:
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
             data = self._dataset(fractions, TRAINING)
-            about = {"training": name, **about_study(self.spec), "dataset": data}
+            about: About = {"training": name, **about_study(self.spec), "dataset": data}
             for seed in model.seeds:
                 entry = {"model": name, "kind": model.architecture, "seed": seed}
                 key = self._add(

@@ -60,8 +60,12 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         for row in rows:
             seed = "" if row.seed is None else row.seed
             stderr = "" if row.stderr is None else f"{row.stderr:.6g}"
-            value = f"{row.value:.6g}" if not row.quantity.startswith("ion_") else f"{row.value:.9g}"
-            writer.writerow([row.model, seed, row.composition, row.quantity, value, stderr, row.unit])
+            value = (
+                f"{row.value:.6g}" if not row.quantity.startswith("ion_") else f"{row.value:.9g}"
+            )
+            writer.writerow(
+                [row.model, seed, row.composition, row.quantity, value, stderr, row.unit]
+            )
 
 
 def read_csv(path: Path) -> list[Row]:

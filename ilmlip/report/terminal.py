@@ -31,7 +31,9 @@ def render(outputs: Mapping[str, str]) -> Iterator[RenderableType]:
 def matrix_table(rows: Sequence[Row], quantity: str, title: str) -> Table:
     """Models × compositions, medians over seeds; what a model was trained on is in brackets."""
     models, compositions, values = table(rows, quantity)
-    shown = Table(title=f"{title} (median over seeds; [trained on])", title_justify="left", box=None)
+    shown = Table(
+        title=f"{title} (median over seeds; [trained on])", title_justify="left", box=None
+    )
     shown.title = Text(f"{title}, median over seeds; [trained on]")
     shown.add_column("trained on \\ tested at")
     for composition in compositions:
@@ -51,7 +53,11 @@ def _cell(model: str, composition: str, value: float) -> Text:
 
 def findings_lines(findings: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
     """Each finding with its numbers and whether it holds."""
-    words = {True: ("holds         ", "green"), False: ("DOES NOT HOLD ", "red"), None: ("NOT DECIDED   ", "yellow")}
+    words = {
+        True: ("holds         ", "green"),
+        False: ("DOES NOT HOLD ", "red"),
+        None: ("NOT DECIDED   ", "yellow"),
+    }
     for finding in findings:
         word, style = words[finding["holds"]]
         yield Text(word, style) + Text(finding["statement"], "default")

@@ -57,7 +57,9 @@ def _split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
         return None, list(words)
     for word in words[1:]:
         if "=" not in word and not word.startswith("~"):
-            raise SpecError("command line", f"{word!r} is no override; write KEY=VALUE after one SPEC")
+            raise SpecError(
+                "command line", f"{word!r} is no override; write KEY=VALUE after one SPEC"
+            )
     return _find(words[0]), list(words[1:])
 
 
@@ -66,7 +68,9 @@ def _find(name: str) -> Path:
     if path.suffix in YAML_SUFFIXES:
         if path.is_file():
             return path.absolute()
-        raise SpecError(name, "no such file; give the path of a YAML file or the name of an experiment")
+        raise SpecError(
+            name, "no such file; give the path of a YAML file or the name of an experiment"
+        )
     own = shipped("experiments")
     known = sorted(p.stem for p in own.glob("*.yaml"))
     if name in known:
@@ -119,12 +123,12 @@ def _compose(file: Path | None, words: Sequence[str]) -> tuple[dict[str, Any], S
                 name, [search, *(o.hydra for o in overrides)], return_hydra_config=True
             )
             choices = dict(composed.hydra.runtime.choices)
-            composed = OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"])
+            composed = OmegaConf.masked_copy(composed, [str(k) for k in composed if k != "hydra"])
             _refuse_resolvers(OmegaConf.to_container(composed), shown)
             data = OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise SpecError(shown, _one_line(error)) from None
-    files = [(file, ())] if file else []
+    files: list[tuple[Path, tuple[str, ...]]] = [(file, ())] if file else []
     for group, choice in choices.items():
         if isinstance(choice, str) and group in groups():
             own = folder / group / f"{choice}.yaml"
@@ -141,7 +145,9 @@ def _check_yaml(file: Path) -> None:
     try:
         content = yaml.load(file.read_text(), Loader=_loader())
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(_shown(file), f"cannot be read ({error}); give a readable YAML file") from None
+        raise SpecError(
+            _shown(file), f"cannot be read ({error}); give a readable YAML file"
+        ) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(f"{_shown(file)}:{line}", f"is not YAML: {error.problem}") from None
@@ -219,5 +225,3 @@ def _one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     keep = [line for line in lines if not re.match(r"(full_key|object_type|See https?):?", line)]
     return "; ".join(keep) or type(error).__name__
-
-

@@ -48,7 +48,9 @@ class System(Record):
                     )
             total = sum(n * self.ions[ion].charge for ion, n in salt.ions.items())
             if total != 0:
-                terms = " + ".join(f"{n} × {self.ions[i].charge:+d} ({i})" for i, n in salt.ions.items())
+                terms = " + ".join(
+                    f"{n} × {self.ions[i].charge:+d} ({i})" for i, n in salt.ions.items()
+                )
                 raise SpecError(
                     f"system.salts.{name}.ions",
                     f"the charges do not cancel: {terms} = {total:+d} e; change the numbers of ions",
@@ -61,7 +63,9 @@ class Compositions(Record):
 
     salts: tuple[str, str] = field("The two salts; a mole fraction is that of the second")
     pairs: int = field("Formula units of salt in a box", ge=1, le=100_000)
-    fractions: tuple[Fraction, ...] = field("Mole fractions that models are tested on", min_length=1)
+    fractions: tuple[Fraction, ...] = field(
+        "Mole fractions that models are tested on", min_length=1
+    )
     training: tuple[tuple[Fraction, ...], ...] = field(
         "Training sets: one model (a seed) for each list of mole fractions", min_length=1
     )
@@ -156,11 +160,15 @@ class Findings(Record):
     far: Fraction = field("The test composition far from both")
     near: tuple[Fraction, ...] = field("The test compositions that `two` must do well on")
     ions: tuple[str, str] = field("The ions whose energy difference is undetermined by `one`")
-    far_factor: float = field("Least ratio of the energy MAE at `far`, one to two", gt=0, default=5.0)
+    far_factor: float = field(
+        "Least ratio of the energy MAE at `far`, one to two", gt=0, default=5.0
+    )
     spread_factor: float = field(
         "Least ratio of the spread over seeds of the ions' energy difference", gt=0, default=5.0
     )
-    near_factor: float = field("Greatest ratio of energy MAEs of `two` over `near`", gt=1, default=5.0)
+    near_factor: float = field(
+        "Greatest ratio of energy MAEs of `two` over `near`", gt=1, default=5.0
+    )
     force_tolerance: float = field(
         "Greatest relative difference of the force MAEs, at every composition", gt=0, default=0.3
     )
@@ -186,8 +194,12 @@ class Cluster(Record):
         "local: submitit's local processes; debug: in this process, one task after the other"
     )
     cores: int = field("Cores to use at once; 0: all of this machine", ge=0, default=0)
-    memory_gb: float = field("Memory to use at once; 0: all of this machine", unit="GB", ge=0, default=0.0)
-    pack_seconds: float = field("Aimed wall time of a job that packs small tasks", unit="s", gt=0, default=15.0)
+    memory_gb: float = field(
+        "Memory to use at once; 0: all of this machine", unit="GB", ge=0, default=0.0
+    )
+    pack_seconds: float = field(
+        "Aimed wall time of a job that packs small tasks", unit="s", gt=0, default=15.0
+    )
     timeout_min: int = field("Time limit of one job", unit="min", ge=1, default=1440)
     stages: dict[str, StageLimits] = field("Cores and memory by stage", default={})
 
@@ -195,9 +207,7 @@ class Cluster(Record):
 class Tracking(Record):
     """Where runs are logged. Nothing of this enters a key."""
 
-    uri: str = field(
-        "MLflow's tracking URI; empty: log nowhere", default="sqlite:///mlflow.db"
-    )
+    uri: str = field("MLflow's tracking URI; empty: log nowhere", default="sqlite:///mlflow.db")
 
 
 class Spec(Record):
@@ -259,7 +269,9 @@ def _check_boxes(spec: Spec) -> None:
         raise SpecError("compositions.training", f"a training set stands twice in {labels}")
     for i, xs in enumerate(mix.training):
         if not xs:
-            raise SpecError(f"compositions.training.{i}", "is empty; name at least one mole fraction")
+            raise SpecError(
+                f"compositions.training.{i}", "is empty; name at least one mole fraction"
+            )
 
 
 def _check_frames(spec: Spec) -> None:
@@ -305,4 +317,3 @@ def _check_findings(spec: Spec) -> None:
                 "analysis.findings.ions",
                 f"unknown ion {ion!r}; the system's ions are {', '.join(spec.system.ions)}",
             )
-

@@ -8,7 +8,7 @@ import numpy as np
 
 from ilmlip.chemistry.boxes import atoms_of, write
 from ilmlip.chemistry.ion import IonGeometry
-from ilmlip.chemistry.packing import TooTight, closest_contact, pack
+from ilmlip.chemistry.packing import TooTightError, closest_contact, pack
 from ilmlip.errors import StageError
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
@@ -27,7 +27,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Pack the box; writes structure.extxyz."""
     try:
         packed = pack(params.counts, params.ions, params.spacing, params.seed)
-    except TooTight as error:
+    except TooTightError as error:
         raise StageError(f"{error} (sampling.grid_spacing)") from None
     sizes = [len(params.ions[name].elements) for name in packed.names]
     ion_id = np.repeat(np.arange(len(sizes)), sizes)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ilmlip.chemistry.forcefield import topology
 from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
+from ilmlip.chemistry.forcefield import topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, velocities
 from ilmlip.record import Record, field

@@ -29,7 +29,7 @@ class Params(Record):
     force_tolerance: float = field("Greatest relative difference of the force MAEs")
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """A number that a finding needs is not there."""
 
 
@@ -47,7 +47,7 @@ def _decide(
 ) -> dict[str, Any]:
     try:
         return {"name": test.__name__, **test(params, rows)}
-    except Undecided as reason:
+    except UndecidedError as reason:
         return {
             "name": test.__name__,
             "statement": f"not decided: {reason}",
@@ -84,10 +84,10 @@ def spread_of_difference(params: Params, rows: Sequence[Row]) -> dict[str, Any]:
     for model in (params.one, params.two):
         seen[model] = _differences(params, rows, model)
         if len(seen[model]) < 2:
-            raise Undecided(f"{model} has fewer than two seeds")
+            raise UndecidedError(f"{model} has fewer than two seeds")
         spread[model] = statistics.stdev(seen[model])
     if spread[params.two] == 0:
-        raise Undecided(f"the seeds of {params.two} agree to the last digit")
+        raise UndecidedError(f"the seeds of {params.two} agree to the last digit")
     ratio = spread[params.one] / spread[params.two]
     first, second = params.ions
     return {
@@ -143,7 +143,7 @@ def _median(rows: Sequence[Row], model: str, composition: str, quantity: str) ->
         if (row.model, row.composition, row.quantity) == (model, composition, quantity)
     ]
     if not chosen:
-        raise Undecided(f"no {quantity} of {model} at x = {composition}")
+        raise UndecidedError(f"no {quantity} of {model} at x = {composition}")
     return medians(chosen)[0].value
 
 
@@ -159,7 +159,7 @@ def _differences(params: Params, rows: Sequence[Row], model: str) -> list[float]
                 if (row.model, row.seed, row.quantity) == (model, seed, f"ion_energy_{ion}")
             ]
             if not own:
-                raise Undecided(f"no energy of {ion} from {model}, seed {seed}")
+                raise UndecidedError(f"no energy of {ion} from {model}, seed {seed}")
             energies.append(statistics.fmean(own))
         found.append(energies[0] - energies[1])
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ilmlip.chemistry.forcefield import topology
 from ilmlip.chemistry.boxes import ion_names, read_one, write
+from ilmlip.chemistry.forcefield import topology
 from ilmlip.engines import lammps
 from ilmlip.errors import StageError
 from ilmlip.record import Record, field
@@ -46,9 +46,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         atoms, energy=found.energy, forces=found.forces, stress=found.stress
     )
     write(work / "frame.extxyz", atoms)
-    return Output(
-        ("frame.extxyz",), {"energy": found.energy, "terms": found.terms}, lammps.tools()
-    )
+    return Output(("frame.extxyz",), {"energy": found.energy, "terms": found.terms}, lammps.tools())
 
 
 STAGE = Stage("label", 1, Params, run, Resources(memory_gb=0.4, seconds=0.1))

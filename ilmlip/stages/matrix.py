@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ilmlip.record import Record, field
 from ilmlip.report.heatmap import draw
-from ilmlip.report.matrix import Row, medians, write_csv
+from ilmlip.report.matrix import Row, medians, over_seeds, write_csv
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
-UNITS = {"energy": "meV/atom", "force": "meV/Å", "ion": "eV"}
+UNITS = {"energy": "meV/atom", "force": "meV/Å", "stress": "meV/Å³", "ion": "eV"}
 
 
 class Entry(Record):
@@ -44,15 +45,14 @@ def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
                 errors = given.values.get("ion_energies_stderr", {})
                 for ion, energy in value.items():
                     found.append(_row(entry, f"ion_energy_{ion}", energy, errors.get(ion)))
-            elif "_mae" in quantity or "_rmse" in quantity:
-                if not quantity.endswith("_stderr"):
-                    stderr = given.values.get(f"{quantity}_stderr")
-                    found.append(_row(entry, quantity, value, stderr))
+            elif re.fullmatch(r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?", quantity):
+                stderr = given.values.get(f"{quantity}_stderr")
+                found.append(_row(entry, quantity, value, stderr))
     return found
 
 
 def _row(entry: Entry, quantity: str, value: float, stderr: float | None) -> Row:
-    unit = UNITS[quantity.split("_")[0]]
+    unit = UNITS[quantity.split("_", maxsplit=1)[0]]
     return Row(entry.name, entry.seed, entry.composition, quantity, value, stderr, unit)
 
 
@@ -62,7 +62,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     middle = medians(rows)
     write_csv(work / "matrix.csv", [*rows, *middle])
     trained = {name: list(xs) for name, xs in params.trained.items()}
-    draw(work / "matrix.png", middle, trained)
+    draw(work / "matrix.png", [*over_seeds(rows), *middle], trained)
     return Output(("matrix.csv", "matrix.png"), {"rows": len(rows)}, notes={"trained": trained})
 
 

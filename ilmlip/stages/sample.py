@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
+from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, nvt
 from ilmlip.record import Record, field

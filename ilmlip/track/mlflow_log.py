@@ -120,7 +120,9 @@ class Log:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         made = Dataset(name, digest[:36], "local", json.dumps({"uri": source}))
-        self._client.log_inputs(run, [DatasetInput(made, [InputTag("mlflow.data.context", "training")])])
+        self._client.log_inputs(
+            run, [DatasetInput(made, [InputTag("mlflow.data.context", "training")])]
+        )
 
     def file(self, run: str, path: Path) -> None:
         """Log a file as an artefact."""

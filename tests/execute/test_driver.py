@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ilmlip.execute.claims import Claims
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.jobs import submitter
