@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from ilmlip.errors import SpecError
+from ilmlip.spec.model import Model
+
+FILES = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_every_shipped_model_is_valid(file):
+    assert Model.model_validate(yaml.safe_load(file.read_text())).seeds
+
+
+def test_a_training_knows_its_own_seed_only(smoke):
+    more = smoke.model_copy(update={"seeds": (1, 2, 3), "linear": False})
+    assert more.training(1) == smoke.training(1)
+    assert more.training(2) != smoke.training(1)
+    assert "seeds" not in smoke.training(1).model_dump()
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"r_max": 0}, "r_max"),
+        ({"r_max": -1.0}, "r_max"),
+        ({"r_max": float("nan")}, "r_max"),
+        ({"l_max": -1}, "l_max"),
+        ({"seeds": []}, "seeds"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"rmax": 5}, "rmax"),
+        ({"architecture": "mace"}, "architecture"),
+        ({"ema_decay": 1.0}, "ema_decay"),
+    ],
+)
+def test_limits(smoke, change, where):
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate(smoke.model_dump() | change)
+    assert where in {str(error["loc"][0]) for error in caught.value.errors()}
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "says"),
+    [
+        ({"n_features": None}, "model.n_features", "missing"),
+        ({"n_scalar_features": 8}, "model.n_scalar_features", "setting of allegro"),
+        ({"n_features": [8, 8, 8]}, "model.n_features", "l_max 1 needs 2"),
+        ({"seeds": [1, 1]}, "model.seeds", "twice"),
+        ({"loss": {"force": 0, "energy": 0}}, "model.loss", "above 0"),
+        ({"architecture": "allegro"}, "model.n_features", "setting of nequip"),
+    ],
+)
+def test_what_does_not_fit_together(smoke, change, where, says):
+    with pytest.raises(SpecError, match=says) as caught:
+        Model.model_validate(smoke.model_dump() | change)
+    assert caught.value.where == where
