@@ -1,56 +1,64 @@
-"""What tests of several packages share: toy data, and one model that nequip really trained on it."""
+"""What several test modules share: the command line, and one smoke-scale study run once."""
 
 from __future__ import annotations
 
-import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-import toy
-import yaml
 
-from ilmlip.spec.model import Model
-from ilmlip.stages import dataset, train
-from ilmlip.stages.base import Given
+SMOKE = ("quickstart", "scale=smoke", "cluster.cores=2")
 
-CONF = Path(__file__).parents[1] / "conf"
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """stdout, which must be one JSON object and nothing else."""
+        return json.loads(self.out)
+
+
+Command = Callable[..., Answer]
+
+
+def ilmlip(*words: str, cwd: Path, timeout: float = 600) -> Answer:
+    """Run one command as a user would, in a folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ilmlip.cli", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """The folder in which the quickstart was run at smoke scale, and how that ended."""
+
+    folder: Path
+    answer: Answer
 
 
 @pytest.fixture(scope="session")
-def smoke() -> Model:
-    """The smallest model of the config groups."""
-    return Model.model_validate(yaml.safe_load((CONF / "model" / "nequip_smoke.yaml").read_text()))
-
-
-@pytest.fixture(scope="session")
-def toy_sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Given]:
-    """A training set of two compositions, and a test set of a third."""
-    folder = tmp_path_factory.mktemp("toy")
-    frames = [
-        *toy.labels(folder, {"Li": 1, "K": 3, "PF": 4}, 6),
-        *toy.labels(folder, {"Li": 2, "K": 2, "PF": 4}, 6),
-    ]
-    found = {}
-    for role, given in (
-        ("train", frames),
-        ("test", toy.labels(folder, {"Li": 4, "PF": 4}, 3, seed=1)),
-    ):
-        work = folder / role
-        work.mkdir()
-        split = {"validation_fraction": 0.34} if role == "train" else {}
-        params = dataset.Params.model_validate({"role": role, **split})
-        made = dataset.run(params, toy.inputs(labels=given), work)
-        found[role] = Given(f"dataset-{role}", work, made.values)
-    return found
-
-
-@pytest.fixture(scope="session")
-def trained(
-    smoke: Model, toy_sets: dict[str, Given], tmp_path_factory: pytest.TempPathFactory
-) -> Given:
-    """A model trained by nequip for a few steps, as the stage leaves it."""
-    work = tmp_path_factory.mktemp("trained")
-    params = train.Params(training=smoke.training(1), elements=("Cl",))
-    with contextlib.chdir(work):
-        made = train.run(params, toy.inputs(dataset=toy_sets["train"]), work)
-    return Given("train-toy", work, made.values)
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Smoke:
+    """The whole quickstart on real engines, at the smallest size; run once a session."""
+    folder = Path(tmp_path_factory.mktemp("smoke"))
+    answer = ilmlip("run", *SMOKE, "--json", cwd=folder)
+    assert answer.code == 0, answer.err
+    return Smoke(folder, answer)

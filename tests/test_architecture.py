@@ -18,11 +18,11 @@ PACKAGE = Path(ilmlip.__file__).parent
 LAYERS = (
     {"cli"},
     {"run"},
-    {"execute", "track", "report"},
+    {"execute", "track"},
     {"plan"},
     {"store"},
     {"stages"},
-    {"engines"},
+    {"engines", "report"},
     {"spec"},
     {"chemistry", "observables"},
     {"errors", "units", "hashing", "record"},

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.elements import MASSES
-from ilmlip.chemistry.ion import Ion
+from ilmlip.chemistry.ion import IonData
 from ilmlip.record import Record, field
 from ilmlip.units import KJ_PER_MOL
 
@@ -41,7 +41,7 @@ class ForceField(Record):
     fudge: float = field("Factor on 1–4 Lennard-Jones and Coulomb terms", default=0.5)
 
 
-def scaled_forcefield(ions: Mapping[str, Ion], charge_scale: float) -> ForceField:
+def scaled_forcefield(ions: Mapping[str, IonData], charge_scale: float) -> ForceField:
     """The force field with all charges times `charge_scale`.
 
     Scaling is done in decimal arithmetic, in which data files are written: an ion's charges sum
@@ -55,7 +55,7 @@ def exact_sum(charges: Sequence[float]) -> Decimal:
     return sum((Decimal(repr(q)) for q in charges), Decimal(0))
 
 
-def _terms(ion: Ion, scale: float) -> IonTerms:
+def _terms(ion: IonData, scale: float) -> IonTerms:
     number = {atom.name: i for i, atom in enumerate(ion.atoms)}
     factor = Decimal(repr(scale))
 

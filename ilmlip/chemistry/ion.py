@@ -76,12 +76,10 @@ class IonGeometry(Record):
     positions: tuple[tuple[float, float, float], ...] = field("Position of each atom", unit="Å")
 
 
-class Ion(Record):
-    """One ion. Angles and dihedrals follow from the bonds; each must have parameters by type."""
+class IonData(Record):
+    """What an ion is made of. Angles and dihedrals follow from the bonds; each needs parameters."""
 
-    name: str = field("Name of the ion", min_length=1, max_length=20)
     charge: int = field("Net charge", unit="e")
-    source: str = field("Where the values come from", min_length=1)
     atoms: tuple[Atom, ...] = field(
         "Rows: name, element, type, charge (e), x, y, z (Å)", min_length=1
     )
@@ -213,6 +211,13 @@ class Ion(Record):
     def mass(self) -> float:
         """Mass in u."""
         return sum(MASSES[atom.element] for atom in self.atoms)
+
+
+class Ion(IonData):
+    """An ion's data file: its name and source too, which change no result."""
+
+    name: str = field("Name of the ion", min_length=1, max_length=20)
+    source: str = field("Where the values come from", min_length=1)
 
 
 def load_ion(path: Path) -> Ion:

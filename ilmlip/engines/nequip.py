@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import pickle
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -123,9 +124,16 @@ def read_curve(path: Path) -> list[dict[str, float]]:
             for name, (theirs, unit) in _CURVE_COLUMNS.items():
                 if raw.get(theirs):
                     row[name] = float(raw[theirs]) / unit
-    rows = [row for _, row in sorted(epochs.items()) if "val_loss" in row]
+    order = ("step", "epoch", *_CURVE_COLUMNS)
+    rows = [
+        {name: row[name] for name in order if name in row}
+        for _, row in sorted(epochs.items())
+        if "val_loss" in row
+    ]
     if not rows:
-        raise StageError("the training ended before its first validation", log=LOG)
+        raise StageError(
+            "the training ended before its first validation; raise model.max_steps", log=LOG
+        )
     return rows
 
 
@@ -226,7 +234,14 @@ def load(path: Path) -> Potential:
 def _load(path: Path, _digest: str) -> Potential:
     try:
         return Potential(path)
-    except (RuntimeError, OSError, KeyError, ValueError, EOFError) as error:
+    except (
+        RuntimeError,
+        OSError,
+        LookupError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
         raise StageError(f"{path.name} is not a nequip model: {error}") from error
 
 

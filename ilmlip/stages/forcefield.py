@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ilmlip.chemistry.forcefield import ForceField, exact_sum, scaled_forcefield
-from ilmlip.chemistry.ion import Ion
+from ilmlip.chemistry.ion import IonData
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Given, Inputs, Output, Resources, Stage
 
@@ -16,7 +16,7 @@ FILE = "forcefield.json"
 class Params(Record):
     """The ions and the factor on their charges."""
 
-    ions: dict[str, Ion] = field("Data of each ion")
+    ions: dict[str, IonData] = field("Data of each ion")
     charge_scale: float = field("Factor on all charges", gt=0, le=1)
 
 

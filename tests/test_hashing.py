@@ -1,0 +1,63 @@
+"""Identity: equal values hash alike, different ones do not, and the scheme stays what it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ilmlip.hashing import canonical, digest, file_digest
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(plain)
+def test_canonical_reads_back(value: object) -> None:
+    assert json.loads(canonical(value)) == value
+
+
+@given(st.dictionaries(st.text(), plain, min_size=2))
+def test_order_does_not_matter(value: dict[str, object]) -> None:
+    assert digest("t", value) == digest("t", dict(reversed(value.items())))
+
+
+@given(plain, plain)
+def test_different_values_differ(a: object, b: object) -> None:
+    assert (canonical(a) == canonical(b)) == (digest("t", a) == digest("t", b))
+
+
+def test_integers_and_floats_differ() -> None:
+    assert digest("t", 5) != digest("t", 5.0)
+
+
+def test_domains_differ() -> None:
+    assert digest("a", 1) != digest("b", 1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"x": [float("-inf")]}])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        canonical(value)
+
+
+def test_golden() -> None:
+    value = {"b": [1, 2.5, None, True, "Å"], "a": {"z": 1e-6}}
+    assert canonical(value) == b'{"a":{"z":1e-06},"b":[1,2.5,null,true,"\\u00c5"]}'
+    assert (
+        digest("ilmlip.test", value)
+        == "1506a81c93de89030b74f5060bb47fc8c36be7d287eee1ccf363f69155bb9f6a"
+    )
+
+
+def test_file_digest(tmp_path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert file_digest(tmp_path / "f") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
