@@ -76,11 +76,12 @@ def train(work: Path) -> list[dict[str, float]]:
     Leaves CHECKPOINT, CURVE and LOG. Raises StageError if the command fails, if the loss is not
     finite, or if there is no checkpoint.
     """
-    command = [sys.executable, "-m", "nequip.scripts.train", "-cn", "config"]
-    command.append("hydra.run.dir=nequip")
-    threads = {"OMP_NUM_THREADS": _threads()}
-    execute(command, work, LOG, environment=threads, errors=("Error:", "Exception:"))
-    shown = shlex.join(["nequip-train", *command[3:]])
+    # beside this Python: an environment need not be activated
+    program = Path(sys.executable).with_name("nequip-train")
+    command = [str(program), "-cn", "config", "hydra.run.dir=nequip"]
+    environment = {"OMP_NUM_THREADS": _threads()}
+    execute(command, work, LOG, environment=environment, errors=("Error:", "Error(", "Exception:"))
+    shown = shlex.join([program.name, *command[1:]])
     curve = read_curve(work / CURVE_FOLDER / "metrics.csv")
     _refuse_nan(curve, shown)
     if not (work / CHECKPOINT).is_file():

@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from ilmlip.errors import SpecError
 from ilmlip.spec.model import Model
 
+pytest_plugins = ("toy_fixtures",)
+
 FILES = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 
 
@@ -15,11 +17,11 @@ def test_every_shipped_model_is_valid(file):
     assert Model.model_validate(yaml.safe_load(file.read_text())).seeds
 
 
-def test_a_training_knows_its_own_seed_only(smoke):
-    more = smoke.model_copy(update={"seeds": (1, 2, 3), "linear": False})
-    assert more.training(1) == smoke.training(1)
-    assert more.training(2) != smoke.training(1)
-    assert "seeds" not in smoke.training(1).model_dump()
+def test_a_training_knows_its_own_seed_only(smoke_model):
+    more = smoke_model.model_copy(update={"seeds": (1, 2, 3), "linear": False})
+    assert more.training(1) == smoke_model.training(1)
+    assert more.training(2) != smoke_model.training(1)
+    assert "seeds" not in smoke_model.training(1).model_dump()
 
 
 @pytest.mark.parametrize(
@@ -36,9 +38,9 @@ def test_a_training_knows_its_own_seed_only(smoke):
         ({"ema_decay": 1.0}, "ema_decay"),
     ],
 )
-def test_limits(smoke, change, where):
+def test_limits(smoke_model, change, where):
     with pytest.raises(ValidationError) as caught:
-        Model.model_validate(smoke.model_dump() | change)
+        Model.model_validate(smoke_model.model_dump() | change)
     assert where in {str(error["loc"][0]) for error in caught.value.errors()}
 
 
@@ -53,7 +55,7 @@ def test_limits(smoke, change, where):
         ({"architecture": "allegro"}, "model.n_features", "setting of nequip"),
     ],
 )
-def test_what_does_not_fit_together(smoke, change, where, says):
+def test_what_does_not_fit_together(smoke_model, change, where, says):
     with pytest.raises(SpecError, match=says) as caught:
-        Model.model_validate(smoke.model_dump() | change)
+        Model.model_validate(smoke_model.model_dump() | change)
     assert caught.value.where == where

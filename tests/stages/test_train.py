@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import yaml
+
+from ilmlip.chemistry.labelled import read_frames
+from ilmlip.engines import nequip
+from ilmlip.stages.train import starting_shifts
+
+pytest_plugins = ("toy_fixtures",)
+
+
+def frames_of(given, name):
+    return read_frames(given.path / name)
+
+
+def test_starting_shifts(toy_sets):
+    frames = frames_of(toy_sets["train"], "train.extxyz")
+    types = ["F", "K", "Li", "P"]
+    assert set(starting_shifts("zero", frames, types).values()) == {0.0}
+    mean = np.mean([frame.energy / len(frame) for frame in frames])
+    assert starting_shifts("mean", frames, types) == pytest.approx(dict.fromkeys(types, mean))
+    solved = starting_shifts("least_squares", frames, types)
+    # two compositions are met exactly: no composition is left with a mean residual
+    left: dict[str, list[float]] = {}
+    for frame in frames:
+        residual = frame.energy - sum(solved[symbol] for symbol in frame.symbols)
+        left.setdefault(frame.formula(), []).append(residual)
+    assert [np.mean(v) for v in left.values()] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert solved["P"] == pytest.approx(solved["F"])
+
+
+@pytest.mark.engine
+def test_what_a_training_leaves(trained, smoke_model):
+    assert {"model.ckpt", "config.yaml", "curve.csv"} <= {p.name for p in trained.path.iterdir()}
+    assert trained.values["elements"] == ["Cl", "F", "K", "Li", "P"]
+    assert trained.values["steps"] == smoke_model.max_steps
+    header, *rows = (trained.path / "curve.csv").read_text().splitlines()
+    assert header.startswith("step,epoch,train_loss,val_loss,val_energy_mae")
+    assert len(rows) == trained.values["epochs"] == 5
+    config = yaml.safe_load((trained.path / "config.yaml").read_text())
+    start = config["training_module"]["model"]["per_type_energy_shifts"]
+    assert start == trained.values["shifts"]["start"]
+
+
+@pytest.mark.engine
+def test_refit_leaves_no_mean_error_in_either_composition(trained, toy_sets):
+    """What is linear in the composition is solved: the residuals have no mean left to take."""
+    frames = frames_of(toy_sets["train"], "train.extxyz")
+    found = nequip.load(trained.path / nequip.CHECKPOINT).predict(frames)
+    residuals: dict[str, list[float]] = {}
+    for frame, predicted in zip(frames, found, strict=True):
+        residuals.setdefault(frame.formula(), []).append(frame.energy - predicted.energy)
+    assert len(residuals) == 2
+    for values in residuals.values():
+        assert np.mean(values) == pytest.approx(0.0, abs=1e-4)
+
+
+@pytest.mark.engine
+def test_the_model_file_holds_no_path_of_this_machine(trained):
+    assert str(trained.path).encode() not in (trained.path / nequip.CHECKPOINT).read_bytes()
