@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+import psutil
 
 from ilmlip.execute.worker import THREADS, pack, work
 from ilmlip.plan.task import Task
@@ -79,7 +82,15 @@ class _LocalHandle:
         return bool(self._job.done())
 
     def stop(self) -> None:
-        self._job.cancel(check=False)
+        # submitit asks by SIGINT, which a shell's background processes ignore
+        try:
+            controller = psutil.Process(int(self._job.job_id))
+            below = controller.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return
+        for process in [controller, *below]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def log(self) -> Path | None:
         return Path(self._job.paths.stderr)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ilmlip.execute.claims import Claims
@@ -144,6 +148,7 @@ def test_slots_are_respected(tmp_path: Path) -> None:
 
 DRIVER = """
 import sys
+import time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_driver import drive, probe
@@ -188,3 +193,38 @@ def test_a_dead_claim_is_taken_over(tmp_path: Path) -> None:
     assert not Claims(tmp_path).take("probe-x")
     claims.release("probe-x")
     assert not claims.is_alive("probe-x")
+
+
+INTERRUPTED = """
+import sys
+import time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_driver import drive, probe
+from ilmlip.plan.graph import Plan
+plan = Plan("t")
+for i in range(2):
+    probe(plan, f"long{{i}}", wait=120)
+drive(plan, Path({root!r}), "local", 2)
+"""
+
+
+def test_an_interrupted_driver_leaves_no_process(tmp_path: Path) -> None:
+    """Whatever the signals that the jobs ignore; and the next run goes on."""
+    code = INTERRUPTED.format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "claims").glob("*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    workers = [json.loads(path.read_text())["pid"] for path in (tmp_path / "claims").glob("*.json")]
+    assert len(workers) == 2
+    driver.send_signal(signal.SIGINT)
+    driver.wait(timeout=30)
+    for pid in workers:
+        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert Claims(tmp_path).alive() == set()
