@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ilmlip.errors import StageError
@@ -40,7 +40,7 @@ def execute(
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_prepared_death(),
                 check=False,
             )
         except OSError as error:
@@ -67,7 +67,16 @@ def _ending(code: int) -> str:
     )
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, however that dies."""
-    set_death_signal = 1
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+def _prepared_death() -> Callable[[], None] | None:
+    """What asks Linux, in the child, to kill it when its parent dies, however that dies.
+
+    The library is loaded here, before the fork: the child of a threaded process must not.
+    """
+    if sys.platform != "linux":
+        return None
+    set_death_signal, prctl = 1, ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(set_death_signal, signal.SIGKILL)
+
+    return ask

@@ -1,0 +1,66 @@
+"""Outside programs: failures have a reason, and no program outlives its worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ilmlip.engines.process import execute, last_error
+from ilmlip.errors import StageError
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_output_goes_to_the_log(tmp_path: Path) -> None:
+    execute(python("import os; print(os.environ['X'])"), tmp_path, "log", environment={"X": "7"})
+    assert (tmp_path / "log").read_text() == "7\n"
+
+
+def test_a_failure_names_its_last_error_line(tmp_path: Path) -> None:
+    code = "print('ERROR: first'); print('ERROR: second'); print('bye'); raise SystemExit(3)"
+    with pytest.raises(StageError) as error:
+        execute(python(code), tmp_path, "log", environment={})
+    assert error.value.reason.endswith("ended with status 3: ERROR: second")
+    assert error.value.log == "log" and error.value.command
+
+
+def test_a_killed_program_names_the_signal(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="was killed by SIGKILL"):
+        execute(python("import os; os.kill(os.getpid(), 9)"), tmp_path, "log", environment={})
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="cannot start no-such-program"):
+        execute(["no-such-program"], tmp_path, "log", environment={})
+
+
+def test_the_end_of_a_log_without_errors(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a\nb\n")
+    assert last_error(tmp_path / "log", ("ERROR",)) == "b"
+
+
+def test_a_program_dies_with_its_worker(tmp_path: Path) -> None:
+    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    code = (
+        "import sys; from pathlib import Path; from ilmlip.engines.process import execute; "
+        f"execute([sys.executable, '-c', {inner!r}], Path.cwd(), 'log', environment={{}})"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    deadline = time.monotonic() + 30
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
