@@ -13,6 +13,7 @@ from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip
 from ilmlip.engines.nequip_config import training_config
 from ilmlip.errors import StageError
+from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Model
 
 pytest_plugins = ("toy_fixtures",)
@@ -114,7 +115,7 @@ def test_predictions_are_those_of_nequips_own_calculator(trained, toy_sets):
 
 @pytest.mark.engine
 def test_plain_nequip_train_makes_the_same_model(trained, tmp_path):
-    """The exported config and data, run by hand: the same curve to the last digit."""
+    """The exported config and data, run by hand: the same curve and the same model, to the bit."""
     for name in (nequip.CONFIG, "train.extxyz", "val.extxyz"):
         shutil.copy(trained.path / name, tmp_path)
     config = yaml.safe_load((tmp_path / nequip.CONFIG).read_text())
@@ -125,6 +126,10 @@ def test_plain_nequip_train_makes_the_same_model(trained, tmp_path):
     with (trained.path / nequip.CURVE).open() as stream:
         ours = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
     assert ours == by_hand
+    nequip.strip(tmp_path / nequip.CHECKPOINT, trained.values["shifts"]["end"])
+    assert file_digest(tmp_path / nequip.CHECKPOINT) == file_digest(
+        trained.path / nequip.CHECKPOINT
+    )
 
 
 @pytest.mark.engine

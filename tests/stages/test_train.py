@@ -1,9 +1,14 @@
+import contextlib
+
 import numpy as np
 import pytest
+import toy
 import yaml
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip
+from ilmlip.spec.model import Model
+from ilmlip.stages import train
 from ilmlip.stages.train import starting_shifts
 
 pytest_plugins = ("toy_fixtures",)
@@ -58,3 +63,20 @@ def test_refit_leaves_no_mean_error_in_either_composition(trained, toy_sets):
 @pytest.mark.engine
 def test_the_model_file_holds_no_path_of_this_machine(trained):
     assert str(trained.path).encode() not in (trained.path / nequip.CHECKPOINT).read_bytes()
+
+
+@pytest.mark.engine
+def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_path):
+    """The other architecture, loss and module: trained, refitted, and read back as well."""
+    own = {"architecture": "allegro", "n_features": None, "n_scalar_features": 4}
+    own |= {"n_tensor_features": 2, "loss": {"stress": 10.0}, "ema_decay": 0.9, "max_steps": 8}
+    training = Model.model_validate(smoke_model.model_dump() | own).training(3)
+    with contextlib.chdir(tmp_path):
+        params = train.Params(training=training)
+        made = train.run(params, toy.inputs(dataset=toy_sets["train"]), tmp_path)
+    assert made.values["steps"] == 8
+    assert "val_stress_mae" in (tmp_path / "curve.csv").read_text().splitlines()[0]
+    frames = frames_of(toy_sets["train"], "train.extxyz")
+    found = nequip.load(tmp_path / nequip.CHECKPOINT).predict(frames)
+    left = [frame.energy - predicted.energy for frame, predicted in zip(frames, found, strict=True)]
+    assert np.mean(left) == pytest.approx(0.0, abs=1e-4)
