@@ -188,7 +188,8 @@ class Potential:
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
         """Energy, forces and atomic energies of each frame.
 
-        Raises StageError for a frame with an element that the model does not know.
+        Raises StageError for a frame with an element that the model does not know, and when what
+        it predicts is not finite.
         """
         unknown = sorted({s for frame in frames for s in frame.symbols} - set(self.types))
         if unknown:
@@ -198,6 +199,9 @@ class Potential:
         found: list[Prediction] = []
         for batch in batches([len(frame) for frame in frames], ATOMS_AT_ONCE):
             found += self._batch([frames[i] for i in batch])
+        for index, one in enumerate(found):
+            if not (np.isfinite(one.energy) and np.isfinite(one.forces).all()):
+                raise StageError(f"the model predicts no finite number for frame {index} (from 0)")
         return found
 
     def _batch(self, frames: Sequence[Frame]) -> list[Prediction]:
