@@ -1,0 +1,77 @@
+"""Every command that the documentation shows is run: what the README says must work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import SMOKE, Smoke, ilmlip
+
+from ilmlip.spec.load import load
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands() -> list[str]:
+    """Lines of indented or fenced blocks that call ilmlip, without their comments and prompts."""
+    found = []
+    for page in PAGES:
+        for line in page.read_text().splitlines():
+            match = re.match(r"(?:    |\$ )+\s*(?:\$ )?(ilmlip .*)", line)
+            if match and "SPEC" not in match.group(1):
+                found.append(match.group(1).split("  #")[0].strip())
+    return sorted(set(found))
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    top = (ROOT / "README.md").read_text().splitlines()[:6]
+    text = "\n".join(top)
+    assert "make demo" in text and "make test" in text
+    targets = (ROOT / "Makefile").read_text()
+    assert "\ndemo: env" in targets and "\ntest: env" in targets
+
+
+def test_there_are_commands_to_test() -> None:
+    assert len([c for c in commands() if c.startswith("ilmlip plan")]) >= 4
+    assert any(c.startswith("ilmlip run") for c in commands())
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("command", commands())
+def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
+    """Plans and messages as they stand; runs at smoke scale on a copy of a finished store."""
+    (tmp_path / "experiments").mkdir()
+    shutil.copyfile(
+        ROOT / "experiments" / "quickstart.yaml", tmp_path / "experiments" / "quickstart.yaml"
+    )
+    words = shlex.split(command)[1:]
+    if words[0] == "run" and "model.rmax=6" not in words:
+        shutil.copytree(smoke.folder / "store", tmp_path / "store")
+        words += [w for w in (*SMOKE[1:], "tracking=none") if w not in words]
+    answer = ilmlip(*words, cwd=tmp_path)
+    if "model.rmax=6" in words:
+        assert answer.code == 2
+        assert "unknown key 'rmax'; did you mean 'r_max'? valid keys:" in answer.err
+    else:
+        assert answer.code == 0, answer.err
+
+
+def test_shown_specs_are_valid(tmp_path: Path) -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert shown
+    for text in shown:
+        assert yaml.safe_load(text)["name"]
+        (tmp_path / "shown.yaml").write_text(text)
+        load([str(tmp_path / "shown.yaml")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
