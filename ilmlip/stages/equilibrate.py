@@ -14,29 +14,23 @@ from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, velocities
-from ilmlip.record import Record, field
+from ilmlip.record import field
 from ilmlip.spec.types import Minimise, Npt
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.dynamics import Dynamics, write_thermo
 from ilmlip.stages.forcefield import read_forcefield
-from ilmlip.stages.thermo import write_thermo
 from ilmlip.units import AMU_PER_A3
 
 END = "equilibrated.data"
 
 
-class Params(Record):
+class Params(Dynamics):
     """The protocol, durations already scaled, and the density at its end."""
 
     stages: tuple[Minimise | Npt, ...] = field("Minimisations and NPT stretches in sequence")
     density: float = field("Density at the end", unit="g/cm³", gt=0)
     settle: float = field("NVT at that density; half of it to get there", unit="fs", gt=0)
-    temperature: float = field("Temperature at the end", unit="K", gt=0)
-    timestep: float = field("Time step", unit="fs", gt=0)
-    thermostat_time: float = field("Damping time of the temperature", unit="fs", gt=0)
     barostat_time: float = field("Damping time of the pressure", unit="fs", gt=0)
-    cutoff: float = field("Cutoff", unit="Å", gt=0)
-    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0)
-    seed: int = field("Seed of the velocities", ge=1)
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:

@@ -12,24 +12,18 @@ from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, nvt
-from ilmlip.record import Record, field
+from ilmlip.record import field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.dynamics import COLUMNS, Dynamics, write_thermo
 from ilmlip.stages.equilibrate import END
 from ilmlip.stages.forcefield import read_forcefield
-from ilmlip.stages.thermo import COLUMNS, write_thermo
 
 
-class Params(Record):
+class Params(Dynamics):
     """The run and its conditions."""
 
-    temperature: float = field("Temperature", unit="K", gt=0)
-    timestep: float = field("Time step", unit="fs", gt=0)
     duration: float = field("Length of the run", unit="fs", gt=0)
     interval: float = field("Time between kept frames", unit="fs", gt=0)
-    thermostat_time: float = field("Damping time of the temperature", unit="fs", gt=0)
-    cutoff: float = field("Cutoff", unit="Å", gt=0)
-    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0)
-    seed: int = field("Seed of the structure that is sampled", ge=1)
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:

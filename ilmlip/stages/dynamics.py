@@ -1,4 +1,4 @@
-"""The record of a dynamics run: thermo.csv, the same columns for every engine and stage."""
+"""What stages of dynamics share: their conditions, and thermo.csv with the same columns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.engines import lammps
+from ilmlip.record import Record, field
 
 COLUMNS = (
     "step",
@@ -20,6 +21,17 @@ COLUMNS = (
     "kinetic_eV",
     "total_eV",
 )
+
+
+class Dynamics(Record):
+    """Conditions of a run of classical dynamics."""
+
+    temperature: float = field("Temperature, at the end if there are ramps", unit="K", gt=0)
+    timestep: float = field("Time step", unit="fs", gt=0)
+    thermostat_time: float = field("Damping time of the temperature", unit="fs", gt=0)
+    cutoff: float = field("Cutoff", unit="Å", gt=0)
+    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0)
+    seed: int = field("Seed of the structure and its velocities", ge=1)
 
 
 def write_thermo(work: Path, timestep: float) -> NDArray[np.float64]:
