@@ -47,7 +47,8 @@ class Slots:
 
 def needs(cluster: Cluster, name: str) -> Resources:
     """What one task of a stage takes: the cluster's say, else the stage's own."""
-    own, said = stage(name).resources, cluster.stages.get(name)
+    own = stage(name).resources
+    said = next((limits for key, limits in cluster.stages.items() if key == name), None)
     if said is None:
         return own
     return Resources(said.cores or own.cores, said.memory_gb or own.memory_gb, own.seconds)

@@ -180,6 +180,13 @@ class Analysis(Record):
     findings: Findings | None = field("The findings to test; none if absent", default=None)
 
 
+StageName = Literal[
+    "forcefield", "build", "equilibrate", "sample", "label", "dataset", "train", "fit_linear",
+    "evaluate", "matrix", "findings",
+]  # fmt: skip
+"""The stages that a spec compiles into."""
+
+
 class StageLimits(Record):
     """What one task of a stage takes on this cluster, where it differs from the stage's own."""
 
@@ -201,7 +208,7 @@ class Cluster(Record):
         "Aimed wall time of a job that packs small tasks", unit="s", gt=0, default=15.0
     )
     timeout_min: int = field("Time limit of one job", unit="min", ge=1, default=1440)
-    stages: dict[str, StageLimits] = field("Cores and memory by stage", default={})
+    stages: dict[StageName, StageLimits] = field("Cores and memory by stage", default={})
 
 
 class Tracking(Record):

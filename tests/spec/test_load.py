@@ -89,6 +89,7 @@ def test_the_defaults_compose() -> None:
         (["model=nequp_laptop"], ["model/nequp_laptop", "nequip_laptop"]),
         (["dataset.frames=500"], ["dataset.frames", "At most 60 frames", "sampling.duration"]),
         (["sampling.interval=0.3"], ["sampling.interval", "whole number of steps"]),
+        (["cluster.stages={labels: {cores: 2}}"], ["cluster.stages", "'label'"]),
         (["model.seeds=[1,1]"], ["model.seeds", "twice"]),
         (["compositions.salts=[LiPF6,LiPF6]"], ["compositions.salts", "twice"]),
         (["analysis.findings.one=[0.2]"], ["analysis.findings.one", "not a training set"]),
