@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,9 @@ from ilmlip.plan.task import Task
 from ilmlip.spec.types import Spec
 from ilmlip.store import Failure, Store
 
-FAR = ("done", "cached")
+THERE = ("done", "cached")
+PATIENCE = 60.0
+"""Seconds that a run waits at its end for what is still to be logged."""
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Ended:
     @property
     def ok(self) -> bool:
         """Whether every task is there."""
-        return all(how in FAR for how in self.outcome.settled.values())
+        return all(how in THERE for how in self.outcome.settled.values())
 
 
 def run_study(spec: Spec, console: Console) -> Ended:
@@ -64,8 +67,8 @@ def run_study(spec: Spec, console: Console) -> Ended:
     outputs = lay_out(plan, store, outcome)
     ended = Ended(plan, store, outcome, outputs)
     events.end("done" if ended.ok else "failed", outputs)
-    if tracker is not None and tracker.wait() != 0:
-        ended.messages.append(_untracked(spec, store))
+    if tracker is not None:
+        ended.messages += _await(tracker, spec, store)
     return ended
 
 
@@ -97,7 +100,7 @@ def lay_out(plan: Plan, store: Store, outcome: Outcome) -> dict[str, str]:
     folder = store.root / "studies" / plan.study
     found: dict[str, str] = {}
     for name, (key, file) in plan.outputs.items():
-        if outcome.settled.get(key) not in FAR:
+        if outcome.settled.get(key) not in THERE:
             continue
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(store.folder(key) / file, folder / file)
@@ -109,15 +112,21 @@ def _catch_up(spec: Spec, store: Store) -> list[str]:
     """Nothing to run; but an earlier run may have found MLflow away."""
     if not spec.tracking.uri or not track.pending(store.root):
         return []
-    tracker = track.spawn(store.root, spec.tracking.uri)
-    return [] if tracker.wait() == 0 else [_untracked(spec, store)]
+    return _await(track.spawn(store.root, spec.tracking.uri), spec, store)
 
 
-def _untracked(spec: Spec, store: Store) -> str:
-    return (
+def _await(tracker: subprocess.Popen[bytes], spec: Spec, store: Store) -> list[str]:
+    """Give the tracker some time to finish; what to tell the user if it fails or takes longer."""
+    log = f"{store.root}/tracking/tracker.log"
+    try:
+        if tracker.wait(PATIENCE) == 0:
+            return []
+    except subprocess.TimeoutExpired:
+        return [f"MLflow at {spec.tracking.uri} is slow; logging goes on by itself (log: {log})"]
+    return [
         f"MLflow at {spec.tracking.uri} could not be reached or written; what should be logged "
-        f"waits in the store and is logged by the next run (log: {store.root}/tracking/tracker.log)"
-    )
+        f"waits in the store and is logged by the next run (log: {log})"
+    ]
 
 
 def failures(ended: Ended) -> list[dict[str, Any]]:

@@ -309,14 +309,16 @@ def _check_findings(spec: Spec) -> None:
         if set_label(wanted) not in labels:
             raise SpecError(
                 f"analysis.findings.{name}",
-                f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}",
+                f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}. "
+                "Name one of them, or leave the findings out (analysis=none)",
             )
     tested = [fraction_label(x) for x in spec.compositions.fractions]
     for x in (asked.far, *asked.near):
         if fraction_label(x) not in tested:
             raise SpecError(
                 "analysis.findings",
-                f"composition {fraction_label(x)} is not tested; there are {', '.join(tested)}",
+                f"composition {fraction_label(x)} is not tested; there are {', '.join(tested)}. "
+                "Name one of them, or leave the findings out (analysis=none)",
             )
     for ion in asked.ions:
         if ion not in spec.system.ions:

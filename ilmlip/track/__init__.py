@@ -19,8 +19,10 @@ QUIET = {
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
     "GIT_PYTHON_REFRESH": "quiet",
     "OMP_NUM_THREADS": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-"""No telemetry: nothing leaves this machine but to the tracking URI itself."""
+"""No telemetry: nothing leaves this machine but to the tracking URI itself, and that not forever."""
 
 
 def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
