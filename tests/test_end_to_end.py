@@ -84,7 +84,7 @@ def test_status_and_plan_for_people(smoke: Smoke) -> None:
 
 def test_other_models_reuse_all_data(smoke: Smoke) -> None:
     """What a change would cost, on a store that holds the rest."""
-    plan = ilmlip("plan", *SMOKE, "model.r_max=4.5", "--json", cwd=smoke.folder).json
+    plan = ilmlip("plan", *SMOKE, "model.r_max=4.7", "--json", cwd=smoke.folder).json
     todo = Counter(task["stage"] for task in plan["tasks"] if task["state"] == "todo")
     assert todo == {"train": 4, "evaluate": 24, "matrix": 1, "findings": 1}
 
@@ -117,7 +117,7 @@ def test_mlflow_holds_every_training_and_md_run(smoke: Smoke) -> None:
     )  # fmt: skip
     assert {run.info.status for run in runs} == {"FINISHED"}
     found = client.search_runs(
-        [experiment.experiment_id], "params.training = '0.4+0.6' and params.r_max = '5.0'"
+        [experiment.experiment_id], "params.training = '0.4+0.6' and params.l_max = '1'"
     )
     networks = [run for run in found if run.data.tags["ilmlip.stage"] == "train"]
     assert len(networks) == 2
