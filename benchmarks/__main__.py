@@ -1,0 +1,31 @@
+"""`python -m benchmarks [overhead|lammps|train] [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import engines, overhead
+from benchmarks.measure import adopt_orphans
+from benchmarks.report import insert
+
+ALL = {"overhead": overhead.main, "lammps": engines.sampling, "train": engines.training}
+
+
+def main() -> None:
+    """Run all or one, print the tables, and put them into README.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=list(ALL), help="one of them; default: all")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, to try the code; README.md stays"
+    )
+    words = parser.parse_args()
+    adopt_orphans()
+    for name in [words.name] if words.name else ALL:
+        table = ALL[name](words.quick)
+        print(f"{name}: {table.text()}\n", flush=True)
+        if not words.quick:
+            insert(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The measured processes that run a plan by ilmlip: `python -m benchmarks.drive WHAT STORE …`.
+
+`probes STORE N` runs N tasks that do nothing; `study STORE STAGE [OVERRIDE …]` runs one task of
+the quickstart at x = 0.4, with what it needs, and prints its key.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from ilmlip.execute.driver import Driver
+from ilmlip.execute.jobs import submitter
+from ilmlip.plan.compile import compile_study
+from ilmlip.plan.graph import Plan
+from ilmlip.plan.task import Task
+from ilmlip.spec.load import load
+from ilmlip.spec.types import Cluster
+from ilmlip.stages.probe import STAGE, Params
+from ilmlip.store import Store
+
+COMPOSITION = "0.4"
+CORES = 2
+
+
+def probes(count: int) -> Plan:
+    """A plan of independent tasks that do nothing."""
+    plan = Plan("probes")
+    for i in range(count):
+        plan.add(Task(STAGE.name, STAGE.version, Params(name=f"p{i}")), 0)
+    return plan
+
+
+def study(stage: str, overrides: Sequence[str]) -> tuple[Plan, str]:
+    """The quickstart's first task of a stage at x = 0.4 with all that it needs, and its key."""
+    whole = compile_study([load(["quickstart", *overrides])])
+    target = next(task for task in whole if task.stage == stage and _is_ours(task))
+    wanted = {target.key}
+    for task in reversed(list(whole)):  # inputs stand before what needs them
+        if task.key in wanted:
+            wanted.update(task.inputs())
+    plan = Plan("benchmark")
+    for task in whole:
+        if task.key in wanted:
+            plan.add(task, 0)
+    return plan, target.key
+
+
+def _is_ours(task: Task) -> bool:
+    """Of the first structure, or of its training set, at x = 0.4."""
+    about = task.about
+    if "structure" in about:
+        return (about["composition"], about["structure"]) == (COMPOSITION, 0)
+    return COMPOSITION in (about.get("compositions"), about.get("training"))
+
+
+def drive(plan: Plan, root: Path) -> None:
+    """Run a plan on two cores by submitit's local executor, as `ilmlip run` does."""
+    store = Store(root)
+    store.prepare()
+    folder = store.root / "jobs" / uuid.uuid4().hex[:8]
+    folder.mkdir()
+    cluster = Cluster(executor="local", cores=CORES)
+    jobs = submitter(cluster, store.root, folder)
+    outcome = Driver(plan, store, cluster, jobs, folder, lambda task, how: None).run()
+    for failure in outcome.failures.values():
+        sys.exit(f"{failure.key}: {failure.reason} ({failure.log})")
+
+
+def main(what: str, root: str, *words: str) -> None:
+    """Run what the words say."""
+    if what == "probes":
+        drive(probes(int(words[0])), Path(root))
+        return
+    plan, key = study(words[0], words[1:])
+    drive(plan, Path(root))
+    print(key)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,94 @@
+"""Time and processor time of a process with all its descendants, and statistics of repetitions."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+TAIL = 2000
+"""Characters of a failed process's output that are shown."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a process took, with all its descendants."""
+
+    wall: float
+    """s, from its start to its own end."""
+    cpu: float
+    """s, user and system."""
+
+
+def measure(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Used:
+    """Run a command in a folder. Raises RuntimeError with the end of its output if it fails."""
+    paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+    threads = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    log = folder / "benchmark.log"
+    with log.open("wb") as out:
+        before, began = _cpu(), time.monotonic()
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **threads, **(environment or {})},
+        )
+        status = process.wait()
+        wall = time.monotonic() - began
+    _reap()
+    if status != 0:
+        raise RuntimeError(f"{command} ended with {status}:\n{log.read_text()[-TAIL:]}")
+    return Used(wall, _cpu() - before)
+
+
+def python(module: str, *words: object) -> list[str]:
+    """The command that runs a module of ours by this Python."""
+    return [sys.executable, "-m", module, *map(str, words)]
+
+
+def adopt_orphans() -> None:
+    """Have Linux give this process the orphans of its descendants, whose time counts as well."""
+    set_child_subreaper = 36
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1)
+
+
+def _reap() -> None:
+    """Wait for adopted orphans, which finish what they do."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def spread(values: Sequence[float], form: Callable[[float], str]) -> str:
+    """The median and, in brackets, the smallest and the largest value."""
+    low, high = form(min(values)), form(max(values))
+    return f"{form(statistics.median(values))} ({low}–{high})"
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def ratio(value: float) -> str:
+    """Three decimals."""
+    return f"{value:.3f}"

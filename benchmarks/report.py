@@ -1,0 +1,59 @@
+"""A benchmark's table, and its place in README.md between two marker comments."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+README = Path(__file__).with_name("README.md")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one benchmark found."""
+
+    name: str
+    packages: tuple[str, ...]
+    """Those whose versions matter here."""
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def text(self) -> str:
+        """The table in Markdown under a line that says when, where and with what."""
+        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return f"{_circumstances(self.packages)}\n\n{table}"
+
+
+def insert(table: Table, readme: Path = README) -> None:
+    """Replace what stands between the table's markers. Raises ValueError if they are not there."""
+    text = readme.read_text()
+    begin, end = f"<!-- {table.name} -->", f"<!-- /{table.name} -->"
+    head, middle, rest = text.partition(begin)
+    _, last, tail = rest.partition(end)
+    if not (middle and last):
+        raise ValueError(f"{readme.name} has no markers {begin} and {end}")
+    readme.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}")
+
+
+def _circumstances(packages: Sequence[str]) -> str:
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    cores = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"{today}; {cores} cores, {_processor()}; load {load:.1f} at the end; "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
