@@ -75,9 +75,9 @@ class Driver:
 
     def run(self) -> Outcome:
         """Settle every task. Interrupting ends the running jobs and leaves the store consistent."""
-        for task in list(self.plan):
-            if self._waiting[task.key] == 0:
-                self._consider(task)
+        # all of them first: considering one may settle it, and so make others ready
+        for task in [task for task in self.plan if self._waiting[task.key] == 0]:
+            self._consider(task)
         try:
             while len(self.outcome.settled) < len(self.plan) or self.jobs:
                 moved = self._submit()

@@ -29,14 +29,24 @@ def probe(plan: Plan, name: str, needs: tuple[str, ...] = (), quorum: float = 1.
     return plan.add(Task("probe", 1, params, roles, {"inputs": quorum}), 0)
 
 
-def drive(plan: Plan, root: Path, executor: str = "debug", cores: int = 2) -> Outcome:
+def drive(
+    plan: Plan, root: Path, executor: str = "debug", cores: int = 2, seen: list[str] | None = None
+) -> Outcome:
+    """Run a plan; `seen` gets the key of each task as it is settled."""
     store = Store(root)
     store.prepare()
     cluster = Cluster(executor=executor, cores=cores, memory_gb=4)
     folder = root / "jobs" / f"run{len(list((root / 'jobs').iterdir()))}"
     folder.mkdir()
     jobs = submitter(cluster, store.root, folder)
-    return Driver(plan, store, cluster, jobs, folder, lambda task, how: None).run()
+    return Driver(
+        plan,
+        store,
+        cluster,
+        jobs,
+        folder,
+        lambda task, how: (seen if seen is not None else []).append(task.key),
+    ).run()
 
 
 @pytest.mark.parametrize("executor", ["debug", "local"])
@@ -228,3 +238,26 @@ def test_an_interrupted_driver_leaves_no_process(tmp_path: Path) -> None:
         psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
         assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert Claims(tmp_path).alive() == set()
+
+
+def test_going_on_from_a_partly_done_plan_settles_each_task_once(tmp_path: Path) -> None:
+    """Chains whose beginnings are cached: what follows waits for all its inputs, and runs once."""
+    first, whole = Plan("t"), Plan("t")
+    for plan, length in ((first, 3), (whole, 6)):
+        ends = []
+        for chain in "ab":
+            key = probe(plan, f"{chain}0")
+            for i in range(1, length):
+                key = probe(plan, f"{chain}{i}", (key,))
+            ends.append(key)
+        if length == 6:
+            probe(plan, "end", tuple(ends))
+    drive(first, tmp_path)
+    seen: list[str] = []
+    outcome = drive(whole, tmp_path, seen=seen)
+    assert sorted(seen) == sorted(whole.tasks)
+    assert [outcome.settled[key] for key in whole.tasks].count("cached") == 6
+    assert "blocked" not in outcome.settled.values()
+    again: list[str] = []
+    assert set(drive(whole, tmp_path, seen=again).settled.values()) == {"cached"}
+    assert sorted(again) == sorted(whole.tasks)
