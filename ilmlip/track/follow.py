@@ -59,7 +59,7 @@ class Follower:
     # --- events
 
     def _start(self, event: Event) -> None:
-        self.state["study"] = event["study"]
+        self.state["study_key"] = event["study_key"]
         self.state["experiment"] = self.log.experiment(event["study"])
         self.state["params"] = event["params"]
         tags = {
@@ -104,6 +104,7 @@ class Follower:
         about = event["about"]
         tags = {
             "ilmlip.task": event["key"],
+            "ilmlip.study": self.state["study_key"],
             "ilmlip.stage": event["stage"],
             "ilmlip.system": str(self.state["params"].get("system", "")),
             "mlflow.parentRunId": self.state["parent"],
@@ -121,13 +122,13 @@ class Follower:
         x = about["composition"]
         numbers: dict[str, float] = {}
         for name, value in result.values.items():
-            if isinstance(value, (int, float)) and name != "n_frames":
+            if isinstance(value, (int, float)) and not name.endswith(("_stderr", "n_frames")):
                 numbers[f"{name}/{x}"] = float(value)
         for ion, energy in result.values.get("ion_energies", {}).items():
             numbers[f"ion_energy_{ion}/{x}"] = float(energy)
         self.log.metrics(child, numbers)
         there = self.log.metrics_of(child)
-        for name in {metric.split("/")[0] for metric in numbers if "_stderr" not in metric}:
+        for name in {metric.split("/")[0] for metric in numbers}:
             over = [value for metric, value in there.items() if metric.startswith(f"{name}/")]
             self.log.metrics(child, {name: statistics.fmean(over)})
 
