@@ -1,0 +1,215 @@
+"""The tracker against a real MLflow database: complete, once, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from ilmlip.execute.events import Events
+from ilmlip.plan.task import Task
+from ilmlip.stages.probe import Params
+from ilmlip.store import Failure, Result, Store
+from ilmlip.track import QUIET, pending, runs
+
+pytestmark = pytest.mark.engine
+CURVE = "step,epoch,train_loss,val_force_mae\n10,0,2.5,400\n20,1,1.5,300\n"
+THERMO = (
+    "step,time_fs,temperature_K,pressure_bar,density_g_cm3,potential_eV,kinetic_eV,total_eV\n"
+    "0,0,290,10,1.5,-5,1,-4\n100,100,310,-10,1.5,-6,1,-5\n"
+)
+
+
+class Study:
+    """A store with results as the stages leave them, and the events of one run."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = Store(root / "store")
+        self.store.prepare()
+        self.events = Events(self.store.root)
+        self.uri = f"sqlite:///{root / 'mlflow.db'}"
+        self.root = root
+
+    def publish(self, task: Task, values: dict[str, Any], files: dict[str, str]) -> None:
+        work = self.store.new_work(task.key)
+        for name, text in files.items():
+            (work / name).write_text(text)
+        inputs = dict.fromkeys(task.inputs(), "d" * 64)
+        result = Result(
+            task.key, task.stage, 1, Path(), {}, {}, inputs, {}, dict.fromkeys(files, ""),
+            values, "", started=1.7e9, seconds=60.0,
+        )  # fmt: skip
+        self.store.publish(result, work)
+        self.events.task(task)
+
+    def begin(self) -> None:
+        self.events.start(
+            study="quick", study_key="abc", spec={"name": "quick"},
+            params={"system": "salt", "r_max": 5.0},
+        )  # fmt: skip
+
+    def fill(self) -> None:
+        sample = make("sample", {"composition": "0.4", "structure": 0})
+        self.publish(sample, {"temperature_K": 300.0, "n_frames": 2}, {"thermo.csv": THERMO})
+        for seed in (1, 2):
+            about = {"training": "0.4+0.6", "seed": seed, "kind": "nequip", "r_max": 5.0}
+            train = make("train", about, {"dataset": ("dataset-k1-00",)})
+            files = {"curve.csv": CURVE, "config.yaml": "run: [train]\n"}
+            self.publish(train, {"steps": 20, "val_force_mae": 300.0}, files)
+            for x, error in (("0.0", 2.0), ("1.0", 4.0)):
+                tested = {**about, "composition": x, "model": train.key}
+                values = {
+                    "energy_mae": error, "energy_mae_stderr": 0.1, "force_mae_Li": 10 * error,
+                    "n_frames": 5, "ion_energies": {"Li": -1.0},
+                }  # fmt: skip
+                self.publish(make("evaluate", tested), values, {"errors.json": "{}"})
+
+    def end(self) -> None:
+        figure = self.root / "matrix.csv"
+        figure.write_text("model\n")
+        self.events.end("done", {"matrix": str(figure)})
+
+    def track(self, uri: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ilmlip.track", str(self.store.root), uri or self.uri],
+            capture_output=True, text=True, check=False, env={**os.environ, **QUIET},
+            cwd=self.root, timeout=120,
+        )  # fmt: skip
+
+    def logged(self) -> dict[str, Any]:
+        """All that MLflow holds, by the runs' names, without ids and times."""
+        client = MlflowClient(self.uri)
+        experiment = client.get_experiment_by_name("quick")
+        found = {}
+        for run in client.search_runs([experiment.experiment_id], max_results=100):
+            history = {
+                name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+                for name in run.data.metrics
+            }
+            tags = {k: v for k, v in run.data.tags.items() if k.startswith("ilmlip.")}
+            tags.pop("ilmlip.run", None)
+            name = run.data.tags["ilmlip.stage"] + str(run.data.params.get("seed", ""))
+            assert name not in found
+            found[name] = {
+                "params": run.data.params,
+                "history": history,
+                "tags": tags,
+                "status": run.info.status,
+                "child": "mlflow.parentRunId" in run.data.tags,
+                "files": sorted(a.path for a in client.list_artifacts(run.info.run_id)),
+                "data": [d.dataset.digest for d in run.inputs.dataset_inputs],
+            }
+        return found
+
+
+def make(
+    stage: str, about: dict[str, Any], needs: dict[str, tuple[str, ...]] | None = None
+) -> Task:
+    return Task(stage, 1, Params(name=json.dumps(about)), needs or {}, about=about)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an undisturbed run leaves."""
+    study = Study(Path(tmp_path_factory.mktemp("whole")))
+    study.begin()
+    study.fill()
+    study.end()
+    done = study.track()
+    assert done.returncode == 0, done.stderr
+    assert pending(study.store.root) == 0
+    once = study.logged()
+    assert study.track().returncode == 0
+    assert study.logged() == once  # again: nothing doubled
+    return once
+
+
+def test_parent_and_children(whole: dict[str, Any]) -> None:
+    assert {name: run["child"] for name, run in whole.items()} == {
+        "run": False, "sample": True, "train1": True, "train2": True,
+    }  # fmt: skip
+    assert {run["status"] for run in whole.values()} == {"FINISHED"}
+    assert all(run["tags"]["ilmlip.study"] == "abc" for run in whole.values())
+    assert whole["run"]["files"] == ["matrix.csv", "spec.json"]
+
+
+def test_a_training_carries_curve_params_and_errors(whole: dict[str, Any]) -> None:
+    run = whole["train1"]
+    assert run["params"]["training"] == "0.4+0.6" and run["params"]["r_max"] == "5.0"
+    history = run["history"]
+    assert history["train_loss"] == [(10, 2.5), (20, 1.5)]
+    assert history["energy_mae/0.0"] == [(0, 2.0)] and history["energy_mae/1.0"] == [(0, 4.0)]
+    assert history["energy_mae"][-1] == (0, 3.0)  # the mean over compositions
+    assert history["force_mae_Li"][-1] == (0, 30.0)
+    assert history["ion_energy_Li/1.0"] == [(0, -1.0)]
+    assert not any("stderr" in name for name in history)
+    assert run["data"] == ["d" * 36]
+    assert run["files"] == ["config.yaml", "curve.csv"]
+
+
+def test_an_md_run_carries_its_curves(whole: dict[str, Any]) -> None:
+    history = whole["sample"]["history"]
+    assert history["temperature"] == [(0, 290.0), (100, 310.0)]
+    assert {"pressure", "density", "potential_energy", "total_energy"} <= set(history)
+    assert whole["sample"]["params"]["composition"] == "0.4"
+
+
+@pytest.mark.parametrize("after", [1, 3, 6])
+def test_a_tracker_that_dies_goes_on(study: Study, whole: dict[str, Any], after: int) -> None:
+    """It died after logging an event and before noting so: the event comes once more."""
+    study.begin()
+    study.fill()
+    study.end()
+    assert study.track().returncode == 0
+    (folder,) = runs(study.store.root)
+    state = json.loads((folder / "logged.json").read_text())
+    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    state["position"] = len("".join(lines[:after]).encode())
+    state["complete"] = False
+    (folder / "logged.json").write_text(json.dumps(state))
+    assert study.track().returncode == 0
+    assert study.logged() == whole
+
+
+def test_mlflow_away_then_back(study: Study, whole: dict[str, Any]) -> None:
+    study.begin()
+    study.fill()
+    study.end()
+    gone = study.track(f"sqlite:///{study.root}/no/such/folder/mlflow.db")
+    assert gone.returncode == 1
+    assert "tracker: sqlite" in gone.stderr and len(gone.stderr.strip().splitlines()) >= 1
+    assert pending(study.store.root) == 1
+    assert study.track().returncode == 0
+    assert study.logged() == whole
+
+
+def test_a_driver_without_a_last_word(study: Study) -> None:
+    study.begin()
+    study.fill()
+    (study.events.folder / "driver.pid").write_text("999999999\n")
+    assert study.track().returncode == 0
+    assert study.logged()["run"]["status"] == "KILLED"
+    assert pending(study.store.root) == 0
+
+
+def test_a_failed_training(study: Study) -> None:
+    study.begin()
+    task = make("train", {"training": "0.4", "seed": 3, "kind": "nequip"})
+    study.events.failed(task, Failure(task.key, "train", "loss is nan", "", "/log", 1.7e9))
+    study.events.end("failed", {})
+    assert study.track().returncode == 0
+    logged = study.logged()
+    assert logged["train3"]["status"] == "FAILED"
+    assert logged["train3"]["tags"]["ilmlip.reason"] == "loss is nan"
+    assert logged["run"]["status"] == "FAILED"
