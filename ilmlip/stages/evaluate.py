@@ -77,4 +77,4 @@ def _linear(frames: list[Frame], model: Path) -> Predicted:
     return {"energy": np.array(found)}, values, {}
 
 
-STAGE = Stage("evaluate", 1, Params, run, Resources(cores=1, memory_gb=2.0, seconds=2))
+STAGE = Stage("evaluate", 1, Params, run, Resources(cores=1, memory_gb=1.2, seconds=2))

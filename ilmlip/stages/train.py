@@ -114,4 +114,4 @@ def _validation(frames: list[Frame], model: nequip.Potential) -> dict[str, float
     return {f"val_{name}": errors[name] for name in errors if not name.endswith("stderr")}
 
 
-STAGE = Stage("train", 1, Params, run, Resources(cores=1, memory_gb=2.5, seconds=90))
+STAGE = Stage("train", 1, Params, run, Resources(cores=1, memory_gb=2.0, seconds=90))
