@@ -15,12 +15,23 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.progress import Task as RichTask
+from rich.text import Text
 
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 
+ALL = "all"
+"""The row that counts the tasks of every stage."""
 LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal to draw on."""
+
+
+class _Elapsed(TimeElapsedColumn):
+    """The time since the start of the run, on the row of all tasks alone."""
+
+    def render(self, task: RichTask) -> Text:
+        return super().render(task) if task.started else Text("")
 
 
 class Display:
@@ -39,7 +50,7 @@ class Display:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("[red]{task.fields[bad]}"),
-            TimeElapsedColumn(),
+            _Elapsed(),
             console=console,
             disable=not console.is_terminal,
         )
@@ -49,6 +60,7 @@ class Display:
         self._bars.start()
         for name, total in self.total.items():
             self._rows[name] = self._bars.add_task(name, total=total, bad="", start=False)
+        self._rows[ALL] = self._bars.add_task(ALL, total=sum(self.total.values()), bad="")
         return self
 
     def __exit__(
@@ -67,8 +79,8 @@ class Display:
         self.done[name] += 1
         self.bad[name] += how in ("failed", "blocked")
         bad = f"{self.bad[name]} failed" if self.bad[name] else ""
-        self._bars.start_task(self._rows[name])
         self._bars.update(self._rows[name], completed=self.done[name], bad=bad)
+        self._bars.update(self._rows[ALL], completed=sum(self.done.values()))
         if not self.console.is_terminal and time.monotonic() - self.said > LINE_EVERY:
             self._line()
 
