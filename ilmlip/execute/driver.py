@@ -20,8 +20,8 @@ from ilmlip.stages.base import Resources
 from ilmlip.store import Failure, Store
 
 Settled = Literal["done", "cached", "failed", "blocked"]
-POLL = 0.05
-"""Seconds between looks at the running jobs."""
+POLL, SLOWEST = 0.05, 0.5
+"""Seconds between looks at the running jobs: longer by and by while nothing happens."""
 ELSEWHERE = 1.0
 """Seconds between looks at tasks that another driver computes."""
 DEATHS = 3
@@ -78,13 +78,15 @@ class Driver:
         # all of them first: considering one may settle it, and so make others ready
         for task in [task for task in self.plan if self._waiting[task.key] == 0]:
             self._consider(task)
+        pause = POLL
         try:
             while len(self.outcome.settled) < len(self.plan) or self.jobs:
                 moved = self._submit()
                 moved |= self._collect()
                 self._look_elsewhere()
+                pause = POLL if moved else min(1.1 * pause, SLOWEST)
                 if not moved:
-                    time.sleep(POLL)
+                    time.sleep(pause)
         except BaseException:
             for job in self.jobs:
                 job.handle.stop()

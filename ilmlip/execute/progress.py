@@ -53,6 +53,7 @@ class Display:
             _Elapsed(),
             console=console,
             disable=not console.is_terminal,
+            refresh_per_second=2,
         )
         self._rows: dict[str, TaskID] = {}
 
