@@ -66,12 +66,17 @@ def table(case: Case, repeats: int) -> Table:
             _row(f"{what}: wall, whole process", pairs, lambda p: p.ours.wall, _wall, AIM),
             _row(f"wall, {case.inner}", pairs, lambda p: p.inner, _wall, ""),
             _row("CPU, whole process", pairs, lambda p: p.ours.cpu, lambda p: p.bare.cpu, ""),
+            ("what ilmlip adds to a run, CPU s", _added(pairs), "", "", ""),
         ],
     )
 
 
 def _wall(pair: Pair) -> float:
     return pair.bare.wall
+
+
+def _added(pairs: list[Pair]) -> str:
+    return spread([p.ours.cpu - p.bare.cpu for p in pairs], number)
 
 
 def _row(
