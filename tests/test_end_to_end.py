@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import SMOKE, Smoke, ilmlip
+from command import SMOKE, Smoke, ilmlip
 
 pytestmark = pytest.mark.engine
 

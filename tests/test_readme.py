@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import SMOKE, Smoke, ilmlip
+from command import SMOKE, Smoke, ilmlip
 
 from ilmlip.spec.load import load
 

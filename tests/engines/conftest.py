@@ -1,31 +1,20 @@
-"""A liquid box that the tests of the force field share."""
+"""Fixtures of the force field's tests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import Atoms
+from liquid import CUTOFF, PAIRS, Liquid
 
 from ilmlip.chemistry.boxes import frame
-from ilmlip.chemistry.forcefield import Box, scaled_forcefield, topology
+from ilmlip.chemistry.forcefield import scaled_forcefield, topology
 from ilmlip.chemistry.packing import pack
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, minimise, nvt, squeeze, velocities
 from ilmlip.spec.load import load
 from ilmlip.spec.types import System
-
-PAIRS, CUTOFF = 20, 8.0
-"""Twenty pairs: edges of more than twice the cutoff, so that OpenMM's minimum image holds."""
-
-
-@dataclass(frozen=True)
-class Liquid:
-    system: System
-    box: Box
-    atoms: Atoms
 
 
 @pytest.fixture(scope="session")

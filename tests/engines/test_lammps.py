@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CUTOFF, Liquid
+from liquid import CUTOFF, Liquid
 from openmm_reference import Reference
 
 from ilmlip.chemistry.forcefield import exact_sum
