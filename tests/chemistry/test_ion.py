@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ilmlip.chemistry.forcefield import exact_sum, scaled_forcefield, topology
 from ilmlip.chemistry.ion import Ion, load_ion
 from ilmlip.errors import SpecError
 from ilmlip.spec.load import shipped
@@ -130,26 +129,3 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     path.write_text("- a\n")
     with pytest.raises(SpecError, match="no mapping"):
         load_ion(path)
-
-
-@pytest.mark.parametrize("scale", [0.7, 0.8, 1.0])
-def test_scaled_charges_sum_exactly(scale: float) -> None:
-    from decimal import Decimal
-
-    ions = {"EMIM": ion("emim"), "PF6": ion("pf6"), "Li": ion("li")}
-    forcefield = scaled_forcefield(ions, scale)
-    for name, terms in forcefield.ions.items():
-        assert exact_sum(terms.charges) == Decimal(str(scale)) * ions[name].charge
-    box = topology(forcefield, ["Li", "PF6", "EMIM", "PF6"] * 100)
-    assert exact_sum(box.charges.tolist()) == 0
-
-
-def test_the_topology_numbers_atoms_through() -> None:
-    forcefield = scaled_forcefield({"PF6": ion("pf6"), "Li": ion("li")}, 1.0)
-    box = topology(forcefield, ["Li", "PF6", "PF6"])
-    assert box.elements == ("Li", *(("P",) + ("F",) * 6) * 2)
-    assert [t[:2] for t in box.bonds] == [(1, i) for i in range(2, 8)] + [
-        (8, i) for i in range(9, 15)
-    ]
-    assert box.ion_id.tolist() == [0] + [1] * 7 + [2] * 7
-    assert box.ion_type == ("Li",) + ("PF6",) * 14
