@@ -165,7 +165,7 @@ def test_a_failing_training_leaves_the_rest(smoke: Smoke, tmp_path: Path) -> Non
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    _kill_one(psutil.Process(driver.pid), "nequip.scripts.train")
+    _kill_one(psutil.Process(driver.pid), "nequip-train")
     out, _ = driver.communicate(timeout=600)
     found = json.loads(out)
     assert driver.returncode == 1

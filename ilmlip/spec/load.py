@@ -89,18 +89,33 @@ class _Override:
     hydra: str
 
 
-def _override(text: str) -> _Override:
+def _override(text: str, chosen: set[str]) -> _Override:
     """Let a field that stands in no file be set as well: Hydra wants `++` for it.
 
-    Keys of config groups are left to Hydra, unknown keys to the validation, which names the
-    place and the nearest valid key.
+    A config group that is not among those `chosen` by the file or by conf/config.yaml is added at
+    the end (`scale`, which sets sizes over all else). Unknown keys are left to the validation,
+    which names the place and the nearest valid key.
     """
     key = text.split("=", 1)[0]
     if key.lstrip("+~").split(".")[0] == "hydra":
         raise SpecError(f"command line: {text}", "Hydra's own settings are not part of a spec")
     plain = re.fullmatch(r"[A-Za-z_][\w.]*", key)
-    forced = plain and key not in groups()
-    return _Override(text, key.lstrip("+~"), f"++{text}" if forced else text)
+    sign = ""
+    if plain:
+        sign = "++" if key not in groups() else "" if key in chosen else "+"
+    return _Override(text, key.lstrip("+~"), f"{sign}{text}")
+
+
+def _chosen(file: Path) -> set[str]:
+    """The config groups that a file's defaults list names, or that it gets from conf/config.yaml."""
+    content = yaml.load(file.read_text(), Loader=_loader())
+    found: set[str] = set()
+    for item in content.get("defaults") or () if isinstance(content, dict) else ():
+        if item == "config":
+            found |= _chosen(shipped("conf") / "config.yaml")
+        elif isinstance(item, dict):
+            found |= {str(key).split()[-1].lstrip("/") for key in item}
+    return found
 
 
 def _compose(file: Path | None, words: Sequence[str]) -> tuple[dict[str, Any], Sources]:
@@ -111,11 +126,12 @@ def _compose(file: Path | None, words: Sequence[str]) -> tuple[dict[str, Any], S
     from omegaconf.errors import OmegaConfBaseException
 
     conf = shipped("conf")
-    overrides = [_override(word) for word in words]
     folder, name = (file.parent, file.stem) if file else (conf, "config")
     shown = _shown(file) if file else "command line"
     if file is not None:
         _check_yaml(file)
+    chosen = _chosen(file or conf / "config.yaml")
+    overrides = [_override(word, chosen) for word in words]
     search = "hydra.searchpath=['file://" + str(conf).replace("'", "\\'") + "']"
     try:
         with initialize_config_dir(str(folder), version_base="1.3", job_name="ilmlip"):
