@@ -58,7 +58,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         end = refitted(start, frames, nequip.load(checkpoint))
         nequip.strip(checkpoint, end)
     values = {
-        "steps": int(curve[-1]["step"]),
+        "steps": params.training.max_steps,
         "epochs": len(curve),
         "frames": {"train": len(frames), "val": len(held)},
         "elements": types,
