@@ -97,6 +97,7 @@ class IonData(Record):
     def _is_complete(self) -> Self:
         self._check_atoms()
         self._check_charges()
+        self._check_bonds()
         for kind, terms, types in (
             ("bond", self.bonds, self.bond_types),
             ("angle", self.angles(), self.angle_types),
@@ -131,6 +132,24 @@ class IonData(Record):
                         raise SpecError(
                             place, f"unknown atom {name!r}; atoms are {', '.join(names)}"
                         )
+
+    def _check_bonds(self) -> None:
+        seen: set[frozenset[str]] = set()
+        for a, b in self.bonds:
+            if a == b:
+                raise SpecError("bonds", f"atom {a} is bonded to itself; name two atoms")
+            if frozenset((a, b)) in seen:
+                raise SpecError("bonds", f"bond {a}-{b} stands twice; name each bond once")
+            seen.add(frozenset((a, b)))
+        for a, vertex, c in self.no_angle:
+            if a == c or not {frozenset((a, vertex)), frozenset((vertex, c))} <= seen:
+                raise SpecError(
+                    "no_angle",
+                    f"{a}-{vertex}-{c} is no bonded triple; the vertex stands in between",
+                )
+        for improper in self.impropers:
+            if len(set(improper[:4])) < len(improper[:4]):
+                raise SpecError("impropers", f"{'-'.join(improper[:4])} names an atom twice")
 
     def _check_charges(self) -> None:
         total = sum(atom.charge for atom in self.atoms)

@@ -15,6 +15,8 @@ from ilmlip.engines.lammps_dynamics import Clock, nve, nvt, velocities
 from ilmlip.errors import StageError
 from ilmlip.spec.load import shipped
 
+pytestmark = pytest.mark.engine
+
 HOW = lammps.Interactions(CUTOFF, 1e-6)
 RELATIVE = 1e-3
 """What the term-by-term comparison must hold to."""
