@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ilmlip.report.matrix import Row, is_trained, shown_name, table
+from ilmlip.report.matrix import LINEAR, Row, shown_name, table
 
 PANELS = (("energy_mae", "Energy MAE / meV atom$^{-1}$"), ("force_mae", "Force MAE / meV Å$^{-1}$"))
 DARK = 0.55
@@ -31,6 +31,10 @@ def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) 
     axes = figure.subplots(max(len(panels), 1), 1, squeeze=False, height_ratios=heights or [1])
     for axis, (title, models, compositions, values) in zip(axes[:, 0], panels, strict=False):
         _panel(figure, axis, title, models, compositions, values)
+        for i, model in enumerate(models):
+            for composition in trained.get(model.removeprefix(LINEAR), ()):
+                if composition in compositions:
+                    _outline(axis, compositions.index(composition), i)
     if panels:
         axes[-1, 0].set_xlabel("Mole fraction of Li salt in the test set")
     figure.supylabel("Trained on", fontsize=10)
@@ -48,11 +52,11 @@ def _panel(
 ) -> None:
     """One quantity: a colour on a logarithmic scale and a number in each cell."""
     from matplotlib.colors import LogNorm
-    from matplotlib.patches import Rectangle
 
     known = [v for row in values for v in row if math.isfinite(v) and v > 0]
     low, high = (min(known), max(known)) if known else (1.0, 10.0)
-    norm = LogNorm(low, high if high > 1.5 * low else 1.5 * low)
+    high = max(high, 1.5 * low)
+    norm = LogNorm(low, high)
     image = axis.imshow(values, cmap="cividis", norm=norm, aspect="auto")
     axis.set_title(title, fontsize=11, loc="left")
     axis.set_xticks(range(len(compositions)), compositions)
@@ -60,20 +64,36 @@ def _panel(
     axis.tick_params(length=0)
     for side in axis.spines.values():
         side.set_visible(False)
-    for i, model in enumerate(models):
-        for j, composition in enumerate(compositions):
-            value = values[i][j]
+    for i, line in enumerate(values):
+        for j, value in enumerate(line):
             if not math.isfinite(value):
                 axis.text(j, i, "–", ha="center", va="center")
                 continue
             colour = "black" if float(norm(value)) > DARK else "white"
             axis.text(j, i, three_digits(value), ha="center", va="center", color=colour)
-            if is_trained(model, composition):
-                axis.add_patch(
-                    Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, ec="#e4572e", lw=2)
-                )
     bar = figure.colorbar(image, ax=axis, pad=0.02, fraction=0.05)
     bar.outline.set_visible(False)
+    bar.minorticks_off()
+    marks = ticks(low, high)
+    bar.set_ticks(marks, labels=[three_digits(mark) for mark in marks])
+
+
+def _outline(axis: Any, column: int, row: int) -> None:
+    """Mark a cell as trained on."""
+    from matplotlib.patches import Rectangle
+
+    corner = (column - 0.46, row - 0.44)
+    axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, ec="#e4572e", lw=2))
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers on a logarithmic scale from `low` to `high`: as few digits as give two."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
+        found = [d * 10.0**k for k in decades for d in digits if low <= d * 10.0**k <= high]
+        if len(found) > 1:
+            return found
+    return [low, high]
 
 
 def three_digits(value: float) -> str:

@@ -66,4 +66,4 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output(("matrix.csv", "matrix.png"), {"rows": len(rows)}, notes={"trained": trained})
 
 
-STAGE = Stage("matrix", 1, Params, run, Resources(memory_gb=0.5, seconds=3))
+STAGE = Stage("matrix", 2, Params, run, Resources(memory_gb=0.5, seconds=3))

@@ -44,7 +44,18 @@ def runs(root: Path) -> list[Path]:
 
 def pending(root: Path) -> int:
     """How many runs have events that are not in MLflow yet."""
-    return sum(1 for folder in runs(root) if not progress(folder).get("complete", False))
+    return sum(1 for folder in runs(root) if not is_complete(folder))
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether all events of a run are logged and no more are awaited.
+
+    A run that was given up and then says more (its driver is on another host) is open again.
+    """
+    state = progress(folder)
+    if not state.get("complete", False):
+        return False
+    return bool(state["position"] >= (folder / "events.jsonl").stat().st_size)
 
 
 def progress(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ilmlip.store import Result
 
 POINTS = 500
-"""Most points of one curve that are logged; a longer one is thinned evenly."""
+"""Most points of one curve that are logged; a longer one is thinned evenly, its end kept."""
 MD = {
     "temperature_K": "temperature",
     "pressure_bar": "pressure",
@@ -36,7 +36,7 @@ def _points(path: Path, names: dict[str, str]) -> list[Point]:
         return []
     with path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    rows = rows[:: max(1, -(-len(rows) // POINTS))]
+    rows = rows[:: -max(1, -(-len(rows) // POINTS))][::-1]
     found: list[Point] = []
     for row in rows:
         step = int(float(row["step"]))

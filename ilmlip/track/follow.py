@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ilmlip.errors import StoreError
 from ilmlip.store import Result, Store, write_text
-from ilmlip.track import progress
+from ilmlip.track import is_complete, progress
 from ilmlip.track.curves import sample_curve, training_curve
-from ilmlip.track.mlflow_log import Log
+from ilmlip.track.mlflow_log import Log, is_refusal
 
 Event = Mapping[str, Any]
 CHILDREN = ("train", "fit_linear", "sample")
 """Stages that have a run of their own in MLflow."""
+OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
+"""Tags of a failed task's run; gone once it succeeds."""
+SLACK = 60.0
+"""Seconds by which the clocks of processes and files may disagree."""
 
 
 class Follower:
@@ -26,6 +32,9 @@ class Follower:
     def __init__(self, folder: Path, store: Store, client: Log) -> None:
         self.folder, self.store, self.log = folder, store, client
         self.state = progress(folder)
+        self.skipped = 0
+        if not is_complete(folder):
+            self._start_over_elsewhere()
         self._handle: dict[str, Callable[[Event], None]] = {
             "start": self._start,
             "task": self._task,
@@ -39,19 +48,49 @@ class Follower:
         The position is saved after each event, and each event is logged so that doing it again
         changes nothing: a tracker that dies in between repeats one event at the most.
         """
-        if self.state.get("complete"):
+        if is_complete(self.folder):
             return True
-        with (self.folder / "events.jsonl").open() as lines:
+        alive = driver_lives(self.folder)  # before reading: a last word may come after it
+        with (self.folder / "events.jsonl").open("rb") as lines:
             lines.seek(self.state["position"])
-            while (line := lines.readline()).endswith("\n"):
-                event = json.loads(line)
-                self._handle[event["event"]](event)
+            while (line := lines.readline()).endswith(b"\n"):
+                self.state["complete"] = self._log_line(line) == "end"
                 self.state["position"] = lines.tell()
-                self.state["complete"] = event["event"] == "end"
                 self._save()
-        if not self.state.get("complete") and not driver_lives(self.folder):
-            self._abandoned()
+            end = lines.tell()
+        if not self.state.get("complete") and not alive:
+            self._abandoned(end)
         return bool(self.state.get("complete"))
+
+    def _log_line(self, line: bytes) -> str:
+        """Log one event; returns its kind. One that can never be logged must not hold up others."""
+        try:
+            event = json.loads(line)
+            kind = str(event["event"])
+        except (ValueError, KeyError, TypeError) as error:
+            return self._skip("", f"a damaged line ({error})")
+        if kind not in self._handle:
+            return self._skip(kind, "unknown to this version")
+        if self.state["parent"] is None and kind != "start":
+            return self._skip(kind, "its run could not be made")
+        try:
+            self._handle[kind](event)
+        except Exception as error:
+            if not isinstance(error, StoreError) and not is_refusal(error):
+                raise  # MLflow is away: later
+            return self._skip(kind, " ".join(str(error).split())[:300])
+        return kind
+
+    def _skip(self, kind: str, reason: str) -> str:
+        self.skipped += 1
+        print(f"tracker: {self.folder.name}: skipped an event {kind!r}: {reason}", file=sys.stderr)
+        return kind
+
+    def _start_over_elsewhere(self) -> None:
+        """Begin at the first event if MLflow does not know the run: another server, or deleted."""
+        parent = self.state["parent"]
+        if parent is not None and not self.log.has(parent):
+            self.state = {"position": 0, "parent": None, "children": {}}
 
     def _save(self) -> None:
         write_text(self.folder / "logged.json", json.dumps(self.state) + "\n")
@@ -86,10 +125,14 @@ class Follower:
     def _child(self, event: Event, result: Result) -> str:
         """The child run of a training or MD run, with all that its result holds."""
         child = self._open(event, result.started)
+        self.log.untag(child, *OF_A_FAILURE)
         curve = sample_curve if event["stage"] == "sample" else training_curve
-        self.log.curve(child, curve(result), result.started, result.seconds)
+        points = curve(result)
+        self.log.curve(child, points, result.started, result.seconds)
         numbers = {k: float(v) for k, v in result.values.items() if isinstance(v, (int, float))}
-        self.log.metrics(child, {**numbers, "seconds": result.seconds})
+        # of the finished model, after the last step: its curve may have a point of the same name
+        last = max((step for step, _, _ in points), default=0)
+        self.log.metrics(child, {**numbers, "seconds": result.seconds}, last)
         for key, digest in result.inputs.items():
             if key.startswith("dataset-"):
                 self.log.dataset(child, key, digest, str(self.store.folder(key)))
@@ -116,9 +159,11 @@ class Follower:
         return child
 
     def _evaluation(self, event: Event, result: Result) -> None:
-        """Metrics of one test composition on the model's run, and the means over compositions."""
+        """Metrics of one test composition on the model's run."""
         about = event["about"]
         child = self._model_run(about)
+        if child is None:
+            return
         x = about["composition"]
         numbers: dict[str, float] = {}
         for name, value in result.values.items():
@@ -127,21 +172,37 @@ class Follower:
         for ion, energy in result.values.get("ion_energies", {}).items():
             numbers[f"ion_energy_{ion}/{x}"] = float(energy)
         self.log.metrics(child, numbers)
-        there = self.log.metrics_of(child)
-        for name in {metric.split("/")[0] for metric in numbers}:
-            over = [value for metric, value in there.items() if metric.startswith(f"{name}/")]
-            self.log.metrics(child, {name: statistics.fmean(over)})
+        self.state["evaluated"] = sorted({*self.state.get("evaluated", []), child})
 
-    def _model_run(self, about: Mapping[str, Any]) -> str:
-        """The run of an evaluated model: of this study's run, an earlier one, or made now."""
+    def _means(self) -> None:
+        """The means over test compositions of every model that was evaluated.
+
+        Once, at the end: a mean over those that happen to be done compares with no other.
+        """
+        for child in self.state.get("evaluated", []):
+            if not self.log.has(child):
+                continue
+            over: dict[str, list[float]] = {}
+            for metric, value in self.log.metrics_of(child).items():
+                name, slash, _ = metric.partition("/")
+                if slash:
+                    over.setdefault(name, []).append(value)
+            self.log.metrics(child, {name: statistics.fmean(v) for name, v in over.items()})
+
+    def _model_run(self, about: Mapping[str, Any]) -> str | None:
+        """The run of an evaluated model: of this study's run, an earlier one, or made now.
+
+        None if there is no such run and the model is gone from the store.
+        """
         key = str(about["model"])
-        if key in self.state["children"]:
-            return str(self.state["children"][key])
+        known = self.state["children"].get(key)
+        if known is not None and self.log.has(known):
+            return str(known)
         found = self.log.find(self.state["experiment"], "ilmlip.task", key)
         if found is None:
             result = self.store.result(key)
             if result is None:
-                raise StoreError(f"{self.store.folder(key)}: the evaluated model is gone")
+                return None
             model = {k: v for k, v in about.items() if k not in ("composition", "model")}
             merged = {**self.state["params"], **model}
             found = self._child({"key": key, "stage": result.stage, "about": merged}, result)
@@ -152,10 +213,12 @@ class Follower:
         if event["stage"] not in CHILDREN:
             return
         child = self._open(event, event["time"])
-        self.log.tags(child, {"ilmlip.reason": event["reason"], "ilmlip.log": event["log"]})
+        why = (event["reason"], event["log"])
+        self.log.tags(child, dict(zip(OF_A_FAILURE, why, strict=True)))
         self.log.end(child, "FAILED", event["time"])
 
     def _end(self, event: Event) -> None:
+        self._means()
         parent = self.state["parent"]
         for path in event["outputs"].values():
             if Path(path).is_file():
@@ -168,11 +231,12 @@ class Follower:
             self.log.tags(parent, {f"finding.{f['name']}": str(f["holds"]) for f in found})
         self.log.end(parent, "FINISHED" if event["status"] == "done" else "FAILED", event["time"])
 
-    def _abandoned(self) -> None:
-        """The driver died without a last word."""
+    def _abandoned(self, end: int) -> None:
+        """The driver died without a last word; half a line before `end` will never be whole."""
         if self.state["parent"] is not None:
+            self._means()
             self.log.end(self.state["parent"], "KILLED", None)
-        self.state["complete"] = True
+        self.state |= {"complete": True, "position": end}
         self._save()
 
 
@@ -186,11 +250,12 @@ def name_of(event: Event) -> str:
 
 
 def driver_lives(folder: Path) -> bool:
-    """Whether the driver of a run may still write events."""
+    """Whether the driver of a run may still write events; a later process of its pid may not."""
+    note = folder / "driver.pid"
     try:
-        os.kill(int((folder / "driver.pid").read_text()), 0)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
+        process = psutil.Process(int(note.read_text()))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return bool(process.create_time() < note.stat().st_mtime + SLACK)
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return False
-    except PermissionError:
-        return True
-    return True

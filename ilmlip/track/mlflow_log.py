@@ -41,6 +41,14 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
         yield
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether MLflow is there and will never take this: trying again later is no use."""
+    from mlflow.exceptions import MlflowException
+
+    never = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+    return isinstance(error, MlflowException) and error.error_code in never
+
+
 class Log:
     """Runs of one tracking server; times are unix seconds."""
 
@@ -48,9 +56,11 @@ class Log:
         self._client = client
 
     def experiment(self, name: str) -> str:
-        """The id of the experiment of that name, made if there is none."""
+        """The id of the experiment of that name, made if there is none, restored if deleted."""
         found = self._client.get_experiment_by_name(name)
         if found is not None:
+            if found.lifecycle_stage != "active":  # its name cannot be given to another one
+                self._client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         return str(self._client.create_experiment(name))
 
@@ -58,6 +68,17 @@ class Log:
         """The id of the newest run with that tag, or None."""
         found = self._client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1)
         return str(found[0].info.run_id) if found else None
+
+    def has(self, run: str) -> bool:
+        """Whether there is a run of that id that nobody deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self._client.get_run(run).info.lifecycle_stage == "active")
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
 
     def run(
         self, experiment: str, tag: str, name: str, tags: Mapping[str, str], started: float
@@ -86,12 +107,23 @@ class Log:
         for key, value in tags.items():
             self._client.set_tag(run, key, value)
 
-    def metrics(self, run: str, values: Mapping[str, float]) -> None:
-        """Log single numbers that are not there with the same value already."""
+    def untag(self, run: str, *names: str) -> None:
+        """Remove tags that are there."""
+        there = self._client.get_run(run).data.tags
+        for name in names:
+            if name in there:
+                self._client.delete_tag(run, name)
+
+    def metrics(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Log single numbers that are not there with the same value already.
+
+        The value that MLflow shows is that of the greatest step: where there is a curve of the
+        same name, `step` must not be less than its last.
+        """
         there = self.metrics_of(run)
         now = time.time()
-        points = [(0, k, v) for k, v in values.items() if there.get(k) != v]
-        self._batch(run, [(step, name, value, now) for step, name, value in points])
+        new = [(step, name, v, now) for name, v in values.items() if there.get(name) != v]
+        self._batch(run, new)
 
     def metrics_of(self, run: str) -> dict[str, float]:
         """The last value of every metric."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ilmlip.report.heatmap import draw, three_digits
+from ilmlip.report.heatmap import draw, three_digits, ticks
 from ilmlip.report.matrix import (
     Row,
     is_trained,
@@ -76,6 +76,18 @@ def test_names() -> None:
     assert not is_trained("0.4+0.6", "0.0")
     assert shown_name("linear:0.4+0.6") == "0.4+0.6 (linear)"
     assert [three_digits(x) for x in (0.123, 1.26, 9.96, 421.4)] == ["0.12", "1.3", "10", "421"]
+
+
+@given(st.floats(1e-3, 1e5), st.floats(1.5, 1e6))
+def test_ticks_are_few_and_on_the_scale(low: float, ratio: float) -> None:
+    marks = ticks(low, low * ratio)
+    assert 2 <= len(marks) <= 12 and marks == sorted(marks)
+    assert low <= marks[0] and marks[-1] <= low * ratio
+
+
+def test_ticks_are_round() -> None:
+    assert ticks(1.0, 280.0) == [1.0, 10.0, 100.0]
+    assert ticks(81.0, 122.0) == [90.0, 100.0]
 
 
 def shown(renderable: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ def found(tmp_path: Path, models: dict[str, Any], drop: str = "") -> dict[str, d
     return {f["name"]: f for f in json.loads((tmp_path / "findings.json").read_text())}
 
 
+def without(tmp_path: Path, gone: Callable[[dict[str, Any]], bool]) -> dict[str, dict[str, Any]]:
+    """The findings when some evaluations failed."""
+    entries, inputs = evaluations(GOOD)
+    role, there = "evaluations", [i for i, entry in enumerate(entries) if not gone(entry)]
+    given = tuple(inputs.all(role)[i] for i in there)
+    params = findings.Params.model_validate({**ASKED, "entries": entries})
+    findings.run(params, Inputs({role: given}, {}, {role: tuple(there)}), tmp_path)
+    return {f["name"]: f for f in json.loads((tmp_path / "findings.json").read_text())}
+
+
 def changed(model: str, **what: Any) -> dict[str, Any]:
     return {**GOOD, model: {**GOOD[model], **what}}
 
@@ -113,14 +124,41 @@ def test_medians_not_means_decide(tmp_path: Path) -> None:
 def test_what_failed_leaves_it_undecided(tmp_path: Path) -> None:
     result = found(tmp_path, GOOD, drop="0.4+0.6")
     assert {f["holds"] for f in result.values()} == {None}
-    assert "no energy_mae of 0.4+0.6" in result["far_away"]["statement"]
+    assert "energy_mae of 0.4+0.6 at x = 1.0 is known for 0" in result["far_away"]["statement"]
 
 
-def test_one_seed_has_no_spread(tmp_path: Path) -> None:
+def test_a_failed_seed_is_named(tmp_path: Path) -> None:
+    """Two seeds of three decide, and the statement says which is not among them."""
+    result = without(tmp_path, lambda e: (e["model"], e["seed"]) == ("0.4", 2))
+    assert {f["holds"] for f in result.values()} == {True}
+    for finding in result.values():
+        assert finding["missing"] == ["0.4 seed 2 at 3 compositions"]
+        assert finding["statement"].endswith("without 0.4 seed 2 at 3 compositions, which failed")
+
+
+def test_every_composition_means_every(tmp_path: Path) -> None:
+    """A composition that nobody was tested on is not left out in silence."""
+    result = without(tmp_path, lambda e: e["composition"] == "0.0")
+    assert result["forces_alike"]["holds"] is None and result["near_by"]["holds"] is None
+    assert result["far_away"]["holds"] is True
+
+
+def test_nothing_at_all(tmp_path: Path) -> None:
+    result = without(tmp_path, lambda e: True)
+    assert {f["holds"] for f in result.values()} == {None}
+
+
+def test_a_perfect_model_is_no_crash(tmp_path: Path) -> None:
+    perfect = changed("0.4+0.6", energy=dict.fromkeys(X, 0.0), force=0, gap=(2.0, 2.0, 2.0))
+    result = found(tmp_path, perfect)
+    assert {f["holds"] for f in result.values()} == {None}
+    assert "exactly zero" in result["near_by"]["statement"]
+
+
+def test_one_seed_decides_nothing(tmp_path: Path) -> None:
     models = {name: {**numbers, "gap": numbers["gap"][:1]} for name, numbers in GOOD.items()}
     result = found(tmp_path, models)
-    assert result["spread_of_difference"]["holds"] is None
-    assert result["far_away"]["holds"] is True
+    assert {f["holds"] for f in result.values()} == {None}
 
 
 def test_the_matrix_shows_what_is_there(tmp_path: Path) -> None:
