@@ -85,13 +85,13 @@ def _show_states(words: list[str], as_json: bool, show_failures: bool = False) -
     from ilmlip.plan.compile import compile_study
     from ilmlip.plan.graph import states
     from ilmlip.spec.load import load
-    from ilmlip.store import Store
+    from ilmlip.store import Store, told
 
     spec = load(words)
     plan = compile_study([spec])
     store = Store(Path(spec.store))
     found = states(plan, store, Claims(store.root).alive())
-    failed = [f for key, s in found.items() if s == "failed" and (f := store.failure(key))]
+    failed = told(f for key, s in found.items() if s == "failed" and (f := store.failure(key)))
     if as_json:
         tasks = [
             {
@@ -104,20 +104,20 @@ def _show_states(words: list[str], as_json: bool, show_failures: bool = False) -
             }
             for task in plan
         ]
-        reasons = [
-            {"key": f.key, "stage": f.stage, "reason": f.reason, "log": f.log} for f in failed
-        ]
-        answer = {"study": spec.name, "points": 1, "tasks": tasks, "failed": reasons}
+        answer = {"study": spec.name, "points": 1, "tasks": tasks, "failed": failed}
         print(json.dumps(answer))
         return OK
     print(f"{spec.name}: {len(plan)} tasks, store {store.root}")
     _print_stages([(task.stage, found[task.key]) for task in plan])
-    for failure in failed if show_failures else ():
-        print(
-            f"failed: {failure.key}: {failure.reason}"
-            + (f"\n  log: {failure.log}" if failure.log else "")
-        )
+    if show_failures:
+        _print_failures(failed)
     return OK
+
+
+def _print_failures(failed: list[dict[str, str]]) -> None:
+    for row in failed:
+        log = f"\n  log: {row['log']}" if row["log"] else ""
+        print(f"failed: {row['key']}: {row['reason']}{log}")
 
 
 def _print_stages(rows: list[tuple[str, str]]) -> None:
@@ -142,15 +142,16 @@ def _print_stages(rows: list[tuple[str, str]]) -> None:
 def _run(words: list[str], as_json: bool) -> int:
     from rich.console import Console
 
-    from ilmlip.run import failures, run_study
+    from ilmlip.run import run_study
     from ilmlip.spec.load import load
+    from ilmlip.store import told
 
     spec = load(words)
     ended = run_study(spec, Console(stderr=True))
     settled = Counter(ended.outcome.settled.values())
     for message in ended.messages:
         print(f"ilmlip: {message}", file=sys.stderr)
-    failed = failures(ended)
+    failed = told(ended.outcome.failures.values())
     if as_json:
         answer: dict[str, Any] = {
             "study": spec.name,
@@ -168,11 +169,7 @@ def _run(words: list[str], as_json: bool) -> int:
             + (f", {settled['failed']} failed" if settled["failed"] else "")
             + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
         )
-        for row in failed:
-            print(
-                f"failed: {row['key']}: {row['reason']}"
-                + (f"\n  log: {row['log']}" if row["log"] else "")
-            )
+        _print_failures(failed)
     return OK if ended.ok else FAILED
 
 

@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -21,7 +20,7 @@ from ilmlip.plan.compile import about_study, compile_study, study_key
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
 from ilmlip.spec.types import Spec
-from ilmlip.store import Failure, Store
+from ilmlip.store import Store
 
 THERE = ("done", "cached")
 PATIENCE = 60.0
@@ -127,17 +126,3 @@ def _await(tracker: subprocess.Popen[bytes], spec: Spec, store: Store) -> list[s
         f"MLflow at {spec.tracking.uri} could not be reached or written; what should be logged "
         f"waits in the store and is logged by the next run (log: {log})"
     ]
-
-
-def failures(ended: Ended) -> list[dict[str, Any]]:
-    """Each task that failed itself, with its reason and its log."""
-
-    def row(failure: Failure) -> dict[str, Any]:
-        return {
-            "key": failure.key,
-            "stage": failure.stage,
-            "reason": failure.reason,
-            "log": failure.log,
-        }
-
-    return [row(failure) for failure in ended.outcome.failures.values()]

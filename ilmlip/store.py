@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,11 @@ class Failure:
     log: str
     """Path of the log; empty if there is none."""
     time: float
+
+
+def told(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """Failures as commands tell them."""
+    return [{"key": f.key, "stage": f.stage, "reason": f.reason, "log": f.log} for f in failures]
 
 
 class Store:

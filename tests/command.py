@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,6 @@ class Answer:
     def json(self) -> Any:
         """stdout, which must be one JSON object and nothing else."""
         return json.loads(self.out)
-
-
-Command = Callable[..., Answer]
 
 
 def ilmlip(*words: str, cwd: Path, timeout: float = 600) -> Answer:

@@ -98,6 +98,8 @@ class Box:
     angles: tuple[Term3, ...]
     dihedrals: tuple[Term4, ...]
     impropers: tuple[Improper4, ...]
+    fudge: float
+    """Factor on 1–4 Lennard-Jones and Coulomb terms."""
 
 
 def topology(forcefield: ForceField, names: Sequence[str]) -> Box:
@@ -129,4 +131,5 @@ def topology(forcefield: ForceField, names: Sequence[str]) -> Box:
         angles=shifted("angles", 3),  # type: ignore[arg-type]
         dihedrals=shifted("dihedrals", 4),  # type: ignore[arg-type]
         impropers=shifted("impropers", 4),  # type: ignore[arg-type]
+        fudge=forcefield.fudge,
     )

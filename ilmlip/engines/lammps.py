@@ -86,7 +86,7 @@ def head(box: Box, how: Interactions, data: str = DATA) -> list[str]:
         "atom_style full",
         "boundary p p p",
         *(style for style, terms in styles if terms),
-        "special_bonds lj/coul 0.0 0.0 0.5",
+        f"special_bonds lj/coul 0.0 0.0 {box.fudge:.10g}",
         f"pair_style lj/cut/coul/long {how.cutoff:.10g}",
         # shifted to zero at the cutoff: forces and stress are then the derivatives of the energy
         "pair_modify mix geometric shift yes",
