@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ilmlip.record import later_fields
+
 
 def plain(value: Any) -> Any:
     """`value` with every record turned into plain dicts and every tuple into a list."""
@@ -24,6 +26,32 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value
+
+
+def identity(value: Any) -> Any:
+    """`plain(value)` without the fields that came later and stand at their default."""
+    found = plain(value)
+    _prune(value, found)
+    return found
+
+
+def _prune(value: Any, found: Any) -> None:
+    """Take out of `found`, the plain form of `value`, what is no part of its identity."""
+    if isinstance(value, BaseModel):
+        for name in later_fields(type(value)):
+            if getattr(value, name) == type(value).model_fields[name].default:
+                found.pop(name, None)
+        for name, inner in value.__dict__.items():
+            if name in found and isinstance(inner, (BaseModel, dict, tuple)):
+                _prune(inner, found[name])
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, (BaseModel, dict, tuple)):
+                _prune(inner, found[str(key)])
+    elif isinstance(value, (list, tuple)):
+        for inner, part in zip(value, found, strict=True):
+            if isinstance(inner, (BaseModel, dict, tuple)):
+                _prune(inner, part)
 
 
 def canonical(value: Any) -> bytes:

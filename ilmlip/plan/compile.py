@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from ilmlip.chemistry.compositions import counts_of, fraction_label, ideal_density, set_label
-from ilmlip.hashing import digest, plain
+from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
@@ -34,9 +34,9 @@ def compile_study(specs: Sequence[Spec]) -> Plan:
 
 def study_key(spec: Spec) -> str:
     """Identity of a study: everything but where it runs, is stored and is tracked."""
-    data = plain(spec)
-    for name in ("cluster", "tracking", "store"):
-        del data[name]
+    data = identity(spec)
+    for name in ("cluster", "tracking", "store", "lint"):
+        data.pop(name, None)
     return digest("ilmlip.study", data)[:24]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ilmlip.hashing import digest
+from ilmlip.hashing import digest, identity
 from ilmlip.record import Record
 
 SCHEME = "k1"
@@ -35,13 +35,13 @@ class Task:
     @cached_property
     def key(self) -> str:
         """`<stage>-k1-<24 hex digits>`."""
-        identity = {
+        made_of = {
             "stage": self.stage,
             "version": self.version,
-            "params": self.params,
+            "params": identity(self.params),
             "needs": dict(self.needs),
         }
-        return f"{self.stage}-{SCHEME}-{digest(f'ilmlip.task.{SCHEME}', identity)[:HEX]}"
+        return f"{self.stage}-{SCHEME}-{digest(f'ilmlip.task.{SCHEME}', made_of)[:HEX]}"
 
     def inputs(self) -> Iterable[str]:
         """Keys of all inputs, role by role."""

@@ -130,12 +130,51 @@ class Sampling(Record):
         return round(self.duration / self.timestep) // round(self.interval / self.timestep)
 
 
+Engine = Literal["opls", "gfn1_xtb"]
+
+_OF_ENGINE = {
+    "opls": ("cutoff", "kspace_accuracy"),
+    "gfn1_xtb": ("scf_accuracy", "electronic_temperature"),
+}
+"""Settings that one engine needs and the others do not have."""
+
+
 class Dft(Record):
     """The engine that labels frames with energy, forces and stress."""
 
-    engine: Literal["opls"] = field("Engine: opls (the force field itself)")
-    cutoff: float = field("Cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0)
-    kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0, lt=1)
+    engine: Engine = field("Engine: opls (the force field itself) or gfn1_xtb (tight binding)")
+    cutoff: float | None = field(
+        "opls: cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0, default=None
+    )
+    kspace_accuracy: float | None = field(
+        "opls: relative accuracy of PPPM forces", gt=0, lt=1, default=None
+    )
+    scf_accuracy: float | None = field(
+        "gfn1_xtb: accuracy of the self-consistent charges; smaller is tighter, 1 is usual",
+        gt=0,
+        le=1000,
+        default=None,
+        later=True,
+    )
+    electronic_temperature: float | None = field(
+        "gfn1_xtb: temperature of the occupations", unit="K", gt=0, default=None, later=True
+    )
+    stress: bool = field("Whether labels carry the stress", default=True, later=True)
+
+    @model_validator(mode="after")
+    def _fits_the_engine(self) -> Self:
+        for engine, names in _OF_ENGINE.items():
+            for name in names:
+                value = getattr(self, name)
+                if engine == self.engine and value is None:
+                    raise SpecError(f"dft.{name}", f"is missing; {engine} needs it")
+                if engine != self.engine and value is not None:
+                    raise SpecError(
+                        f"dft.{name}",
+                        f"is a setting of {engine}, and the engine is {self.engine}; leave it out, "
+                        "or set dft.engine",
+                    )
+        return self
 
 
 class Dataset(Record):
@@ -150,6 +189,12 @@ class Dataset(Record):
     )
     quorum: float = field("Share of labels that is enough to go on", gt=0, le=1, default=0.95)
     seed: int = field("Seed of the split", ge=0, default=0)
+    test: Literal["independent", "same_trajectory"] = field(
+        "Where test frames come from: a structure of their own, or the later part of the "
+        "trajectory that is trained on",
+        default="independent",
+        later=True,
+    )
 
 
 class Findings(Record):
@@ -174,10 +219,65 @@ class Findings(Record):
     )
 
 
+class Objective(Record):
+    """One number of a point's matrix, for a sweeper that optimises: lower is better."""
+
+    quantity: str = field("Quantity of matrix.csv, such as energy_mae, force_mae, force_mae_Li")
+    training: tuple[Fraction, ...] | None = field(
+        "The training set; null: the mean over all", default=None
+    )
+    composition: Fraction | None = field(
+        "The test composition; null: the mean over all", default=None
+    )
+
+
 class Analysis(Record):
     """What is made of the evaluations."""
 
     findings: Findings | None = field("The findings to test; none if absent", default=None)
+    objective: Objective | None = field(
+        "What a sweeper such as Optuna minimises; none if absent", default=None, later=True
+    )
+
+
+class Ensemble(Record):
+    """Molecular dynamics with the trained model. Checked by lint; not run by this version."""
+
+    kind: Literal["none", "nvt", "npt"] = field("none: no dynamics with the model; nvt; npt")
+    temperature: float | None = field("Temperature", unit="K", gt=0, default=None)
+    pressure: float | None = field("Pressure (npt)", unit="bar", default=None)
+    timestep: float | None = field("Time step", unit="fs", gt=0, le=5, default=None)
+    duration: float | None = field("Length of a run", unit="fs", gt=0, default=None)
+    thermostat_time: float | None = field(
+        "Damping time of the thermostat", unit="fs", gt=0, default=None
+    )
+    barostat_time: float | None = field(
+        "Damping time of the barostat (npt)", unit="fs", gt=0, default=None
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> Self:
+        always = ("temperature", "timestep", "duration", "thermostat_time")
+        needed = {
+            "none": (),
+            "nvt": always,
+            "npt": (*always, "pressure", "barostat_time"),
+        }[self.kind]
+        for name in (*always, "pressure", "barostat_time"):
+            given = getattr(self, name) is not None
+            if name in needed and not given:
+                raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
+            if given and name not in needed:
+                raise SpecError(f"ensemble.{name}", f"has no meaning for {self.kind}; leave it out")
+        return self
+
+
+class Lint(Record):
+    """What lint is to leave unsaid, each with the reason why that is right here."""
+
+    silence: dict[str, Annotated[str, Field(min_length=1, max_length=500)]] = field(
+        "Reason for each code of a finding that is silenced", default={}
+    )
 
 
 StageName = Literal[
@@ -229,7 +329,11 @@ class Spec(Record):
     dft: Dft = field("Engine of the labels")
     dataset: Dataset = field("Frames and splits")
     model: Model = field("Model and training")
+    ensemble: Ensemble = field(
+        "Dynamics with the trained model", default=Ensemble(kind="none"), later=True
+    )
     analysis: Analysis = field("Findings to test", default=Analysis())
+    lint: Lint = field("Findings of lint that are silenced", default=Lint(), later=True)
     cluster: Cluster = field("Where jobs run")
     tracking: Tracking = field("Where runs are logged", default=Tracking())
 
@@ -282,13 +386,15 @@ def _check_boxes(spec: Spec) -> None:
 
 
 def _check_frames(spec: Spec) -> None:
-    kept, wanted = spec.sampling.frames(), spec.dataset.frames * spec.dataset.every
+    parts = 1 if spec.dataset.test == "independent" else 2
+    kept, wanted = spec.sampling.frames(), spec.dataset.frames * spec.dataset.every * parts
     if wanted > kept:
         raise SpecError(
             "dataset.frames",
-            f"{spec.dataset.frames} frames, every {spec.dataset.every}. of those kept, take a "
-            f"trajectory of {wanted}; sampling keeps {kept} (duration {spec.sampling.duration:g} fs, "
-            f"one every {spec.sampling.interval:g} fs). At most {kept // spec.dataset.every} frames, "
+            f"{spec.dataset.frames} frames{'' if parts == 1 else ' to train and as many to test on'}"
+            f", every {spec.dataset.every}. of those kept, take a trajectory of {wanted}; sampling "
+            f"keeps {kept} (duration {spec.sampling.duration:g} fs, one every "
+            f"{spec.sampling.interval:g} fs). At most {kept // spec.dataset.every // parts} frames, "
             "or raise sampling.duration",
         )
     held = round(spec.dataset.frames * spec.dataset.validation_fraction)
