@@ -31,8 +31,8 @@ LAYERS = (
 """Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
 
 ONLY = {
-    "hydra": {"ilmlip.spec.load"},
-    "omegaconf": {"ilmlip.spec.load"},
+    "hydra": {"ilmlip.spec.compose"},
+    "omegaconf": {"ilmlip.spec.compose"},
     "submitit": {"ilmlip.execute.jobs"},
     "mlflow": {"ilmlip.track"},
     "torch": {"ilmlip.engines.nequip"},
