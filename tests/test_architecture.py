@@ -17,8 +17,9 @@ PACKAGE = Path(ilmlip.__file__).parent
 
 LAYERS = (
     {"cli"},
+    {"commands"},
     {"run"},
-    {"execute", "track"},
+    {"execute", "track", "lint", "share", "export"},
     {"plan"},
     {"store"},
     {"stages"},

@@ -330,6 +330,13 @@ def _merged(old: Any, new: Any) -> Any:
     return {**old, **{k: _merged(old[k], v) if k in old else v for k, v in new.items()}}
 
 
+def plugins() -> list[str]:
+    """Hydra's plugins that are installed, by class name."""
+    from hydra.core.plugins import Plugins
+
+    return sorted(f"{p.__module__}.{p.__name__}" for p in Plugins.instance().discover())
+
+
 def one_line(error: BaseException) -> str:
     """The text of a Hydra, OmegaConf or YAML error without its line breaks and echoes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

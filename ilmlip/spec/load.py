@@ -75,7 +75,7 @@ class _Loader:
         self.beside = self.file.parent if self.file else None
         self.allow = allow
         self.read: list[str] = []
-        typed = [_typed(text, self.beside, multirun) for text in texts]
+        typed = typed_settings(texts, self.file, multirun)
         self.base = compose(self.file, [s for s in typed if len(s.values) <= 1])
         self.changed = bool(typed)
         self.settings = self._settings(typed)
@@ -298,6 +298,16 @@ def _find(name: str) -> Path:
     raise SpecError(
         name, f"no experiment of that name; {did_you_mean(name, known)}there are {', '.join(known)}"
     )
+
+
+def typed_settings(texts: Sequence[str], file: Path | None, multirun: bool) -> list[Setting]:
+    """The overrides of a command line."""
+    return [_typed(text, file.parent if file else None, multirun) for text in texts]
+
+
+def fixed_settings(texts: Sequence[str], file: Path | None, multirun: bool) -> list[Setting]:
+    """The overrides of a command line that are no sweep."""
+    return [one for one in typed_settings(texts, file, multirun) if len(one.values) <= 1]
 
 
 def _typed(text: str, beside: Path | None, multirun: bool) -> Setting:

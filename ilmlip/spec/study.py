@@ -68,3 +68,32 @@ class Study:
 def shown_value(value: Any) -> str:
     """A value as a word of the command line, strings bare."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def study_data(study: Study) -> dict[str, Any]:
+    """A study as plain data that `load` reads: the first point's spec, and how the others differ."""
+    base = study.spec.model_dump(mode="json")
+    if len(study.points) == 1:
+        return base
+    points = []
+    for point in study.points:
+        changes: dict[str, Any] = {}
+        for name in Spec.model_fields:
+            one = getattr(point.spec, name)
+            if one is not getattr(study.spec, name):
+                whole = one.model_dump(mode="json") if isinstance(one, Record) else one
+                _changes(base[name], whole, name, changes)
+        points.append({"swept": dict(point.swept), "changes": changes})
+    return {**base, "points": points}
+
+
+def _changes(old: Any, new: Any, path: str, found: dict[str, Any]) -> None:
+    """The fields below `path` that differ, with their new values."""
+    if old == new and type(old) is type(new):
+        return
+    plain_keys = isinstance(new, dict) and all("." not in key for key in new)
+    if isinstance(old, dict) and isinstance(new, dict) and plain_keys and old.keys() == new.keys():
+        for key, value in new.items():
+            _changes(old[key], value, f"{path}.{key}", found)
+    else:
+        found[path] = new
