@@ -130,13 +130,13 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
 
 
-def _complete(prefix: str, **_: object) -> Iterator[str]:
+def _complete(prefix: str, **_given: object) -> Iterator[str]:
     """Words that a SPEC may go on with: experiments, GROUP=OPTION, FIELD=."""
     from ilmlip.spec.reference import all_fields
     from ilmlip.spec.shipped import groups, options, shipped
 
     yield from (file.stem for file in shipped("experiments").glob("*.yaml"))
-    chosen, equals, _ = prefix.partition("=")
+    chosen, equals, _rest = prefix.partition("=")
     if equals and chosen in groups():
         yield from (f"{chosen}={option}" for option in options(chosen))
         return

@@ -8,13 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from ilmlip import track
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
-from ilmlip.execute.jobs import submitter
-from ilmlip.execute.progress import Display
 from ilmlip.plan.compile import About, about_study, study_key
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
@@ -65,6 +61,10 @@ def run_study(study: Study, plan: Plan) -> Ended:
         params=_about(study),
     )
     tracker = track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
+    from rich.console import Console
+
+    from ilmlip.execute.progress import Display
+
     with Display(plan, Console(stderr=True)) as display:
         outcome = _drive(spec, plan, store, events, display.update)
     outputs, points = lay_out(study, plan, store, outcome)
@@ -95,6 +95,8 @@ def _drive(
             events.task(task)
         elif how == "failed":
             events.failed(task, driver.outcome.failures[task.key])
+
+    from ilmlip.execute.jobs import submitter
 
     jobs = submitter(spec.cluster, store.root, folder)
     driver = Driver(plan, store, spec.cluster, jobs, folder, listen)

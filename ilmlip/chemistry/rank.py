@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
-import numpy as np
-
 Counts = Mapping[str, int]
 
 
@@ -128,6 +126,8 @@ def _joined(have: Sequence[Counts], candidates: Sequence[Counts], index: int) ->
 
 def _conditioned(have: Sequence[Counts], row: Counts) -> float:
     """The smallest singular value that counts, of the rows scaled to length one."""
+    import numpy as np
+
     rows = [*have, row]
     names = sorted({name for one in rows for name in one})
     matrix = np.array([[one.get(name, 0) for name in names] for one in rows], dtype=float)

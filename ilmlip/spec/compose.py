@@ -100,6 +100,17 @@ def _elements(parsed: Any, where: str, beside: Path | None) -> list[Any]:
     return found
 
 
+def has_sweep(text: str) -> bool:
+    """Whether a word names several values or an interval; False for what cannot be parsed."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return bool(OverridesParser.create().parse_override(text).is_sweep_override())
+    except (HydraException, ValueError, RecursionError):
+        return False
+
+
 def _refuse_huge(value: Any, where: str) -> None:
     """Count a range before it is expanded."""
     from hydra.core.override_parser.types import RangeSweep

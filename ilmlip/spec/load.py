@@ -164,13 +164,13 @@ class _Loader:
         self, group: _Group, chosen: Sequence[tuple[Setting, int]], swept: set[str]
     ) -> Point:
         """Put a point's values into the composition, and validate what they change."""
-        data, places, started = group.composed.data, {}, False
+        data, places = group.composed.data, {}
         for one, index in chosen:
-            started |= one.key in swept and not one.is_group
             if one.native:
                 continue
             places[one.key] = one.where if len(one.values) == 1 else _place(one, index)
-            if started and not one.is_group:
+            # what is fixed is in the composition already, unless a swept field is a part of it
+            if not one.is_group and (one.key in swept or _overlaps(one.key, swept)):
                 data = assign(data, one.key, one.values[index], places[one.key])
         sources = Sources(group.sources.files, places)
         values = {s.key: s.values[i] for s, i in chosen if s.key in swept}
@@ -331,6 +331,11 @@ def _single(one: Setting, index: int) -> Setting:
 def _place(one: Setting, index: int) -> str:
     """Where a swept value stands, and which it is."""
     return f"{one.where} ({one.key}={one.texts[index]})"
+
+
+def _overlaps(key: str, others: set[str]) -> bool:
+    """Whether one of the other fields is a part of this one, or this one of it."""
+    return any(o.startswith(f"{key}.") or key.startswith(f"{o}.") for o in others)
 
 
 def replace(data: dict[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
