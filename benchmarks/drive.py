@@ -16,8 +16,8 @@ from ilmlip.execute.jobs import submitter
 from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
+from ilmlip.spec.cluster import Cluster
 from ilmlip.spec.load import load
-from ilmlip.spec.types import Cluster
 from ilmlip.stages.probe import STAGE, Params
 from ilmlip.store import Store
 

@@ -73,6 +73,10 @@ def _call(options: argparse.Namespace) -> int:
         target = "describe:config"
     elif options.info:
         target = "describe:info"
+    elif options.command == "run" and any(
+        w.startswith(("hydra/sweeper=", "hydra.sweeper.")) for w in options.words
+    ):
+        target = "optimise:optimise"
     module, _, function = target.partition(":")
     code: int = getattr(import_module(f"ilmlip.commands.{module}"), function)(options)
     return code

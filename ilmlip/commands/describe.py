@@ -12,10 +12,10 @@ import yaml
 from ilmlip import __version__
 from ilmlip.commands import OK
 from ilmlip.errors import SpecError
-from ilmlip.spec.compose import compose
-from ilmlip.spec.load import split
+from ilmlip.spec.compose import compose, plugins
 from ilmlip.spec.reference import all_fields, described, one_liner
 from ilmlip.spec.shipped import did_you_mean, groups, header, options, shipped
+from ilmlip.spec.words import fixed_settings, split
 
 
 def describe(namespace: Namespace) -> int:
@@ -71,8 +71,6 @@ def group_text(group: str) -> str:
 
 def config(namespace: Namespace) -> int:
     """Print the composed config (--cfg job), before it becomes a spec."""
-    from ilmlip.spec.load import fixed_settings
-
     file, words = split(namespace.words)
     made = compose(file, fixed_settings(words, file, namespace.multirun))
     yaml.safe_dump(made.data, sys.stdout, sort_keys=False, allow_unicode=True)
@@ -81,9 +79,6 @@ def config(namespace: Namespace) -> int:
 
 def info(namespace: Namespace) -> int:
     """Print versions, where configs are looked for, the plugins, and the chosen options."""
-    from ilmlip.spec.compose import plugins
-    from ilmlip.spec.load import fixed_settings
-
     file, words = split(namespace.words)
     made = compose(file, fixed_settings(words, file, namespace.multirun))
     print(

@@ -20,9 +20,15 @@ from ilmlip.spec.load import load_study
 from ilmlip.spec.study import Point, Study
 from ilmlip.spec.types import Spec
 
+SWEEPER = ("hydra/sweeper=", "hydra.sweeper.")
+"""How the words begin that are for the sweeper."""
 
-def optimise(options: Namespace, settings: list[str]) -> int:
+
+def optimise(options: Namespace) -> int:
     """Run the batches of a sweeper until it ends; every batch is part of one growing study."""
+    settings = [word for word in options.words if word.startswith(SWEEPER)]
+    if not options.multirun:
+        raise SpecError(f"command line: {settings[0]}", "add -m to let a sweeper choose points")
     words = [word for word in options.words if word not in settings]
     swept = [word for word in words if "=" in word and has_sweep(word)]
     fixed = [word for word in words if word not in swept]

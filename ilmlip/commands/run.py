@@ -9,7 +9,6 @@ from typing import Any
 
 from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, print_table, say, study_of
-from ilmlip.errors import SpecError
 from ilmlip.report.sweep import summary
 from ilmlip.run import Ended, run_study
 from ilmlip.spec.study import Study
@@ -21,13 +20,6 @@ SHOWN = 40
 
 def run(options: Namespace) -> int:
     """Run a study; with a sweeper of Hydra's, run what it asks for."""
-    sweeper = [w for w in options.words if w.startswith(("hydra/sweeper=", "hydra.sweeper."))]
-    if sweeper:
-        from ilmlip.commands.optimise import optimise
-
-        if not options.multirun:
-            raise SpecError(f"command line: {sweeper[0]}", "add -m to let a sweeper choose points")
-        return optimise(options, sweeper)
     study, plan, _ = study_of(options)
     checked(study, plan, options.strict)
     ended = run_study(study, plan)

@@ -18,7 +18,7 @@ from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.jobs import submitter
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
-from ilmlip.spec.types import Cluster
+from ilmlip.spec.cluster import Cluster
 from ilmlip.stages.probe import Params
 from ilmlip.store import Store
 
