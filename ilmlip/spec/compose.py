@@ -20,7 +20,7 @@ from ilmlip.errors import SpecError
 from ilmlip.spec.shipped import did_you_mean, groups, options, shipped
 from ilmlip.spec.yaml_file import check_data, read_yaml, shown
 
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,79}")
 PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*")
 MAX_POINTS = 100_000
 """Points of the largest study: what is more is a slip, or an attack."""
@@ -202,9 +202,15 @@ def _defaults(content: Mapping[str, Any], file: Path | None, where: str) -> set[
 
     What it names beside the spec is read by the same rules.
     """
-    entries = content.get("defaults") or []
+    entries = content.get("defaults", [])
     if not isinstance(entries, list):
         raise SpecError(f"{where}: defaults", f"found {entries!r}; give a list")
+    if entries and "_self_" not in entries and len(content) > 1:
+        raise SpecError(
+            f"{where}: defaults",
+            "lacks `_self_`, the place of the file's own values among the defaults; put it after "
+            "`config`",
+        )
     found: set[str] = set()
     for index, entry in enumerate(entries):
         place = f"{where}: defaults.{index}"

@@ -101,7 +101,7 @@ class _Loader:
     def _axis(self, key: str, value: Any) -> Setting:
         """One entry of the section `sweep`: Hydra's syntax in a string, or a list of values."""
         place = Sources(self._files(self.base), {}).place(("sweep", key))
-        if not PLAIN_KEY.fullmatch(key):
+        if not PLAIN_KEY.fullmatch(key) or key.split(".", 1)[0] == "hydra":
             raise SpecError(place, f"{key!r} is no field; write a path such as model.r_max")
         if isinstance(value, str):
             made = setting(f"{key}={value}", place, self.beside)

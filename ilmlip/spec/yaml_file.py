@@ -49,7 +49,8 @@ def check_data(value: Any, where: str, path: tuple[str, ...] = ()) -> None:
                 raise SpecError(place, f"has the key {key!r}, which is no string; quote it")
             if re.fullmatch(r"_\w+_", key) and key != "_self_":
                 raise SpecError(
-                    f"{place}: {key}", "names something to call; a spec is data and can't do that"
+                    f"{where}: {'.'.join((*path, key))}",
+                    "names something to call; a spec is data and can't do that",
                 )
             check_data(inner, where, (*path, key))
     elif isinstance(value, list):
