@@ -18,7 +18,7 @@ PACKAGE = Path(ilmlip.__file__).parent
 LAYERS = (
     {"cli"},
     {"run"},
-    {"execute", "track"},
+    {"execute", "track", "export"},
     {"plan"},
     {"store"},
     {"stages"},
@@ -35,8 +35,9 @@ ONLY = {
     "omegaconf": {"ilmlip.spec.load"},
     "submitit": {"ilmlip.execute.jobs"},
     "mlflow": {"ilmlip.track"},
-    "torch": {"ilmlip.engines.nequip"},
-    "nequip": {"ilmlip.engines.nequip"},
+    # export.tools: programs that an export carries, which run without ilmlip
+    "torch": {"ilmlip.engines.nequip", "ilmlip.export.tools"},
+    "nequip": {"ilmlip.engines.nequip", "ilmlip.export.tools"},
     "allegro": {"ilmlip.engines.nequip"},
     "lammps": {"ilmlip.engines.lammps"},
 }

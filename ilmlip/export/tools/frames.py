@@ -13,9 +13,13 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 
-def read_dump(path):
+def read_dump(path: Path) -> dict[int, tuple[Array, Array]]:
     """Every step of a text dump sorted by id: {step: (edges of the cell, columns after the id)}."""
     found = {}
     with path.open() as lines:
@@ -31,7 +35,7 @@ def read_dump(path):
     return found
 
 
-def data_file(template, atoms):
+def data_file(template: str, atoms: Atoms) -> str:
     """A LAMMPS data file: `template` with the cell and the positions of `atoms`."""
     head, rest = template.split("Atoms # full\n\n")
     block, gap, tail = rest.partition("\n\n")
@@ -46,11 +50,11 @@ def data_file(template, atoms):
     return f"{head}Atoms # full\n\n" + "\n".join(rows) + end
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Write the frames of one folder."""
     wanted = json.loads((folder / "frames.json").read_text())
     steps = read_dump(Path(wanted["dump"]))
-    atoms = ase.io.read(folder / "structure.extxyz")
+    (atoms,) = ase.io.iread(folder / "structure.extxyz")
     frames = []
     for step in wanted["steps"]:
         if step not in steps:
@@ -64,7 +68,7 @@ def main(folder):
     template = folder / "system.data"
     if template.exists():
         # the positions as frames.extxyz has them, so that a label belongs to exactly these
-        for i, frame in enumerate(ase.io.read(folder / "frames.extxyz", ":")):
+        for i, frame in enumerate(ase.io.iread(folder / "frames.extxyz")):
             text = data_file(template.read_text(), frame)
             (folder / f"frame-{i}.data").write_text(text)
 

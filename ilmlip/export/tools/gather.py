@@ -13,9 +13,10 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+from ase import Atoms
 
 
-def checked(frame, name):
+def checked(frame: Atoms, name: str) -> Atoms:
     """The frame. Ends the program if it has no energy or no forces, or one is no finite number."""
     found = frame.calc.results if frame.calc else {}
     for quantity in ("energy", "forces"):
@@ -24,12 +25,12 @@ def checked(frame, name):
     return frame
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Write the files of one dataset."""
     plan = json.loads((folder / "split.json").read_text())
     frames = []
     for source in plan["from"]:
-        there = ase.io.read(source["file"], ":")
+        there = list(ase.io.iread(source["file"]))
         frames += [checked(there[i], f"{source['file']}, frame {i}") for i in source["frames"]]
     for name, members in plan["split"].items():
         ase.io.write(folder / f"{name}.extxyz", [frames[i] for i in members])

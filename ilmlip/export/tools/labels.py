@@ -17,9 +17,9 @@ from frames import read_dump
 BAR = 6.241509074460763e-07  # eV/Å³
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Label the frames of one folder."""
-    frames = ase.io.read(folder / "frames.extxyz", ":")
+    frames = list(ase.io.iread(folder / "frames.extxyz"))
     rows = np.loadtxt(folder / "labels.txt", ndmin=2)
     for i, (frame, row) in enumerate(zip(frames, rows, strict=True)):
         xx, yy, zz, xy, xz, yz = row[2:]

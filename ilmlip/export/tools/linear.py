@@ -12,19 +12,20 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+from ase import Atoms
 from shifts import least_squares
 
 
-def ions(frame):
+def ions(frame: Atoms) -> list[str]:
     """The name of every ion of a frame, one entry an ion."""
     _, first = np.unique(frame.arrays["ion_id"], return_index=True)
     return [str(frame.arrays["ion_type"][i]) for i in first]
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Solve one linear model."""
     plan = json.loads((folder / "training.json").read_text())
-    frames = ase.io.read(folder / plan["train"], ":")
+    frames = list(ase.io.iread(folder / plan["train"]))
     found = [ions(frame) for frame in frames]
     kinds = sorted({ion for names in found for ion in names})
     counts = [[names.count(kind) for kind in kinds] for names in found]

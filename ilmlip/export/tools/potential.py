@@ -1,20 +1,24 @@
 """A trained nequip model that predicts frames. Not a program: the other tools import it."""
 
 import os
+from pathlib import Path
 
-import ase.io
 import numpy as np
 import torch
+from ase import Atoms
 from nequip.data import AtomicDataDict, from_ase
 from nequip.integrations.utils import basic_transforms
 from nequip.model.saved_models import load_saved_model
 from nequip.utils.global_state import set_global_state
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 
 class Potential:
     """The model of a checkpoint."""
 
-    def __init__(self, checkpoint):
+    def __init__(self, checkpoint: Path) -> None:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         set_global_state(allow_tf32=False)
         self.model = load_saved_model(str(checkpoint)).eval()
@@ -24,7 +28,7 @@ class Potential:
             metadata, float(metadata["r_max"]), types, {t: t for t in types}
         )
 
-    def predict(self, atoms):
+    def predict(self, atoms: Atoms) -> tuple[float, Array, Array]:
         """Energy (eV), forces (atoms, 3) in eV/Å and energy of each atom (atoms,) in eV."""
         data = from_ase(atoms)
         for transform in self.transforms:
@@ -37,8 +41,3 @@ class Potential:
         if not (np.isfinite(energy).all() and np.isfinite(forces).all()):
             raise SystemExit("the model predicts a value that is no finite number")
         return float(energy.item()), forces, atomic[:, 0]
-
-
-def read_frames(path):
-    """Every frame of a dataset's file."""
-    return ase.io.read(path, ":")

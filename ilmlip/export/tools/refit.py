@@ -11,13 +11,14 @@ import json
 import sys
 from pathlib import Path
 
+import ase.io
 import torch
 import yaml
-from potential import Potential, read_frames
+from potential import Potential
 from shifts import element_counts, least_squares
 
 
-def add_to_shifts(checkpoint, step):
+def add_to_shifts(checkpoint: Path, step: dict[str, float]) -> dict[str, float]:
     """Add {element: eV} to the model's shifts in the checkpoint file; returns those before."""
     whole = torch.load(checkpoint, map_location="cpu", weights_only=False)
     state = whole["state_dict"]
@@ -30,12 +31,12 @@ def add_to_shifts(checkpoint, step):
     return dict(zip(types, before, strict=True))
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Refit the model of one training."""
     if not json.loads((folder / "training.json").read_text())["refit_shifts"]:
         return
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    frames = read_frames(folder / config["data"]["train_file_path"])
+    frames = list(ase.io.iread(folder / config["data"]["train_file_path"]))
     model = Potential(folder / "model.ckpt")
     residuals = [frame.get_potential_energy() - model.predict(frame)[0] for frame in frames]
     types = config["training_module"]["model"]["type_names"]

@@ -15,19 +15,21 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import yaml
+from ase import Atoms
 
 
-def least_squares(counts, energies):
+def least_squares(counts: list[list[int]], energies: list[float]) -> list[float]:
     """The solution of smallest norm; counts (frames, kinds), energies (frames,) in eV."""
-    return np.linalg.lstsq(np.array(counts, float), np.array(energies), rcond=None)[0].tolist()
+    solution = np.linalg.lstsq(np.array(counts, float), np.array(energies), rcond=None)[0]
+    return [float(energy) for energy in solution]
 
 
-def element_counts(frames, types):
+def element_counts(frames: list[Atoms], types: list[str]) -> list[list[int]]:
     """How often each element stands in each frame; shape (frames, types)."""
     return [[frame.get_chemical_symbols().count(t) for t in types] for frame in frames]
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Fill in the config of one training."""
     kind = json.loads((folder / "training.json").read_text())["shifts"]
     if kind == "zero":
@@ -35,7 +37,7 @@ def main(folder):
     path = folder / "config.yaml"
     text = path.read_text()
     config = yaml.safe_load(text)
-    frames = ase.io.read(folder / config["data"]["train_file_path"], ":")
+    frames = list(ase.io.iread(folder / config["data"]["train_file_path"]))
     energies = [frame.get_potential_energy() for frame in frames]
     types = config["training_module"]["model"]["type_names"]
     if kind == "mean":
