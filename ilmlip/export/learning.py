@@ -127,7 +127,15 @@ class Learning:
     def _write_json(self, folder: str, name: str, content: Any) -> None:
         place = self.root / folder
         place.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(json.dumps(content, indent=1) + "\n")
+        (place / name).write_text(_lines(content))
+
+
+def _lines(content: dict[str, Any] | list[Any]) -> str:
+    """JSON with a line for each part, which a person can read and edit."""
+    if isinstance(content, list):
+        return "[\n" + ",\n".join(f" {json.dumps(part)}" for part in content) + "\n]\n"
+    parts = [f" {json.dumps(name)}: {json.dumps(part)}" for name, part in content.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _formula(elements: list[str]) -> str:

@@ -27,7 +27,7 @@ TEXT = """\
 # {name}
 
 {description}
-Written by ilmlip {ilmlip} as native inputs: nothing here needs ilmlip. {points}
+Written by ilmlip {ilmlip} as native inputs: nothing here needs ilmlip.{points}
 
 | step | what its folders hold |
 |---|---|
@@ -83,7 +83,7 @@ def readme(plan: Plan, specs: Sequence[Spec], steps: Sequence[str], notes: Seque
         name=plan.study,
         description=f"{spec.description.rstrip('.')}.\n" if spec.description else "",
         ilmlip=version_of_ilmlip(),
-        points="" if number == 1 else f"{number} variants share what they have in common.",
+        points="" if number == 1 else f" {number} variants share what they have in common.",
         folders="\n".join(f"| `{step}` | {FOLDERS[step]} |" for step in steps),
         first=first,
         second=second,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from ilmlip.export.layout import DATASET, EQUILIBRATE, EVALUATE, LABEL, SAMPLE, TRAIN
 
 ALL = "run_all.sh"
-UNMEASURED = 24 * 3600.0
-"""Time limit (s) of a step that nobody has run yet."""
+UNMEASURED = {DATASET: 3600.0, EVALUATE: 3600.0}
+"""Time limit (s) of a step that nobody has timed yet, where it is not LONG."""
+LONG = 24 * 3600.0
 SAFETY = 3
 """How many times as long as it took before a step may take."""
 
@@ -120,12 +121,12 @@ def _head(job: Job, about: str, folders: str) -> str:
         )
     if job.seconds is None:
         usage += "\n# The time limit is a guess: this step has not been timed."
-    limit = time_limit(job.seconds)
+    limit = time_limit(job)
     return HEAD.format(job=job, about=f"# {about}", usage=usage, limit=limit)
 
 
-def time_limit(seconds: float | None) -> str:
-    """Slurm's time limit, HH:MM:SS in whole ten minutes, for a step that took so long before."""
-    wanted = UNMEASURED if seconds is None else SAFETY * seconds
+def time_limit(job: Job) -> str:
+    """Slurm's time limit for a job, HH:MM:SS in whole ten minutes."""
+    wanted = UNMEASURED.get(job.name, LONG) if job.seconds is None else SAFETY * job.seconds
     minutes = 10 * max(1, math.ceil(wanted / 600))
     return f"{minutes // 60:02d}:{minutes % 60:02d}:00"

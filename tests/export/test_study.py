@@ -15,7 +15,7 @@ from ase.io import read
 
 from ilmlip.errors import SpecError
 from ilmlip.export.layout import STAGES, lay_out
-from ilmlip.export.scripts import time_limit
+from ilmlip.export.scripts import Job, time_limit
 from ilmlip.export.study import TOOLS, write_export
 from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
@@ -172,9 +172,9 @@ def test_points_of_other_boxes_have_folders_of_their_own(tmp_path: Path) -> None
 
 
 def test_time_limits_come_from_the_store(tmp_path: Path) -> None:
-    assert time_limit(None) == "24:00:00"
-    assert time_limit(1.0) == "00:10:00"
-    assert time_limit(3600.0) == "03:00:00"
+    known = {None: "24:00:00", 1.0: "00:10:00", 3600.0: "03:00:00", 40 * 3600.0: "120:00:00"}
+    for seconds, limit in known.items():
+        assert time_limit(Job("study", "2-sample", 1, seconds)) == limit
     spec = load(QUICK)
     write_export(compile_study([spec]), [spec], tmp_path, Store(tmp_path / "none"))
     assert "--time=24:00:00" in (tmp_path / "2-sample.sh").read_text()

@@ -104,7 +104,7 @@ def main(folder: Path) -> None:
             found = evaluate_network(loaded[place], frames)
         named = [one["model"], "" if one["seed"] is None else one["seed"], one["composition"]]
         rows += [[*named, name, f"{value:.9g}", "", unit] for name, (value, unit) in found.items()]
-    with (folder / "errors.csv").open("w", newline="") as out:
+    with (folder / "errors.csv").open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
         writer.writerows(rows)
