@@ -17,8 +17,9 @@ PACKAGE = Path(ilmlip.__file__).parent
 
 LAYERS = (
     {"cli"},
+    {"commands"},
     {"run"},
-    {"execute", "track", "export"},
+    {"execute", "track", "lint", "share", "export"},
     {"plan"},
     {"store"},
     {"stages"},
@@ -31,8 +32,8 @@ LAYERS = (
 """Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
 
 ONLY = {
-    "hydra": {"ilmlip.spec.load"},
-    "omegaconf": {"ilmlip.spec.load"},
+    "hydra": {"ilmlip.spec.compose"},
+    "omegaconf": {"ilmlip.spec.compose"},
     "submitit": {"ilmlip.execute.jobs"},
     "mlflow": {"ilmlip.track"},
     # export.tools: programs that an export carries, which run without ilmlip

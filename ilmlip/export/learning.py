@@ -112,9 +112,10 @@ class Learning:
     def _table(self, models: list[Task]) -> None:
         """models.csv: what each model is, and which points of the study want it."""
         rows = []
+        wanted = self.plan.points()
         for task in models:
             about = {name: value for name, value in task.about.items() if name != "dataset"}
-            points = " ".join(str(i) for i in sorted(self.plan.points[task.key]))
+            points = " ".join(str(i) for i in wanted[task.key])
             folder = self.layout.folders[task.key]
             name = self.layout.models[task.key]
             rows.append({"folder": folder, "model": name, "points": points, **about})

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from ilmlip.export.layout import DATASET, EQUILIBRATE, EVALUATE, LABEL, SAMPLE, TRAIN
 
 ALL = "run_all.sh"
-UNMEASURED = {DATASET: 3600.0, EVALUATE: 3600.0}
-"""Time limit (s) of a step that nobody has timed yet, where it is not LONG."""
-LONG = 24 * 3600.0
-SAFETY = 3
-"""How many times as long as it took before a step may take."""
+SAFETY = {True: 3, False: 10}
+"""How many times as long as it is said to take a step may take: said by measured times, or not."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,10 @@ class Job:
     name: str
     """The step; the script is called so, with .sh."""
     cores: int
-    seconds: float | None
-    """What the step took before; None if that is not known."""
+    seconds: float
+    """How long the step is said to take."""
+    measured: bool
+    """Whether that comes from times that were measured."""
 
 
 HEAD = """\
@@ -119,14 +118,13 @@ def _head(job: Job, about: str, folders: str) -> str:
         usage += (
             f"\n# Folders may be named (default: all of {folders}); a file `done` in one skips it."
         )
-    if job.seconds is None:
-        usage += "\n# The time limit is a guess: this step has not been timed."
+    if not job.measured:
+        usage += "\n# The time limit is a guess: nothing like it has been timed here."
     limit = time_limit(job)
     return HEAD.format(job=job, about=f"# {about}", usage=usage, limit=limit)
 
 
 def time_limit(job: Job) -> str:
     """Slurm's time limit for a job, HH:MM:SS in whole ten minutes."""
-    wanted = UNMEASURED.get(job.name, LONG) if job.seconds is None else SAFETY * job.seconds
-    minutes = 10 * max(1, math.ceil(wanted / 600))
+    minutes = 10 * max(1, math.ceil(SAFETY[job.measured] * job.seconds / 600))
     return f"{minutes // 60:02d}:{minutes % 60:02d}:00"

@@ -13,7 +13,8 @@ from ilmlip.export.learning import Learning
 from ilmlip.export.readme import readme
 from ilmlip.export.scripts import ALL, Job, run_all, script
 from ilmlip.export.simulation import PREPARED, Simulations, is_native, prepare
-from ilmlip.plan.graph import Plan
+from ilmlip.plan.cost import cost
+from ilmlip.plan.graph import Plan, State
 from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
 from ilmlip.store import Store
@@ -27,7 +28,7 @@ def write_export(
 ) -> list[str]:
     """Write the study of `plan`, compiled from `specs`, into `folder`; returns notes for the user.
 
-    Only the force field and the packing are computed. `store` is read for the times that the
+    Only the force field and the packing are computed. `store` is read for the times that
     tasks took, from which the scripts' time limits follow. Raises SpecError if the folder holds
     something or cannot be written, and StageError if the ions cannot be packed.
     """
@@ -100,13 +101,13 @@ def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
 def _write_scripts(
     plan: Plan, specs: Sequence[Spec], steps: Sequence[str], folder: Path, store: Store | None
 ) -> None:
-    jobs = [Job(plan.study, step, cores(step, specs), seconds(plan, step, store)) for step in steps]
-    whole = [job.seconds for job in jobs if job.seconds is not None]
+    jobs = make_jobs(plan, specs, steps, store or Store(folder))  # a folder without results
     last = Job(
         plan.study,
         ALL.removesuffix(".sh"),
         max((job.cores for job in jobs), default=1),
-        sum(whole) if len(whole) == len(jobs) else None,
+        sum(job.seconds for job in jobs),
+        all(job.measured for job in jobs),
     )
     texts = {f"{job.name}.sh": script(job) for job in jobs} | {ALL: run_all(last, list(steps))}
     for name, text in texts.items():
@@ -123,15 +124,13 @@ def cores(step: str, specs: Sequence[Spec]) -> int:
     return max(found)
 
 
-def seconds(plan: Plan, step: str, store: Store | None) -> float | None:
-    """How long the tasks of a step take one after the other, from those in the store; else None."""
-    if store is None:
-        return None
-    total = 0.0
-    for name in STAGES[step]:
-        tasks = [task for task in plan if task.stage == name]
-        known = [found.seconds for task in tasks if (found := store.result(task.key)) is not None]
-        if tasks and not known:
-            return None
-        total += sum(known) / max(1, len(known)) * len(tasks)
-    return total
+def make_jobs(plan: Plan, specs: Sequence[Spec], steps: Sequence[str], store: Store) -> list[Job]:
+    """The job of each step, with the time of all its tasks one after the other."""
+    states: dict[str, State] = dict.fromkeys(plan.tasks, "todo")
+    stages = cost(plan, states, store, {}).stages
+    jobs = []
+    for step in steps:
+        own = [stages[name] for name in STAGES[step] if name in stages]
+        total, measured = sum(one.seconds for one in own), all(one.learned for one in own)
+        jobs.append(Job(plan.study, step, cores(step, specs), total, measured))
+    return jobs

@@ -144,7 +144,7 @@ def test_errors_are_the_same(ran: Ran) -> None:
             name = (row["model"], row["seed"], row["composition"], row["quantity"])
             assert name not in found and row["stderr"] == ""
             found[name] = float(row["value"]), row["unit"]
-    (matrix, _) = ran.plan.outputs["matrix"]
+    matrix, _ = ran.plan.outputs[0]["matrix"]
     wanted = 0
     for key in ran.plan.tasks[matrix].needs["evaluations"]:
         values = json.loads((ran.store.folder(key) / "errors.json").read_text())

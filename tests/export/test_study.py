@@ -15,7 +15,7 @@ from ase.io import read
 
 from ilmlip.errors import SpecError
 from ilmlip.export.layout import STAGES, lay_out
-from ilmlip.export.scripts import Job, time_limit
+from ilmlip.export.scripts import Job, script, time_limit
 from ilmlip.export.study import TOOLS, write_export
 from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
@@ -23,7 +23,7 @@ from ilmlip.plan.task import Task
 from ilmlip.record import Record, field
 from ilmlip.spec.load import load
 from ilmlip.stages.dataset import stratified
-from ilmlip.store import Store
+from ilmlip.stages.probe import Params
 
 QUICK = ("quickstart", "scale=smoke")
 
@@ -53,17 +53,17 @@ def test_every_step_has_its_folder_and_script(exported: Path) -> None:
 def test_scripts_are_shell_and_sbatch(exported: Path) -> None:
     scripts = sorted(exported.glob("*.sh"))
     assert len(scripts) == 7
-    for script in scripts:
-        subprocess.run(["bash", "-n", script], check=True)
-        assert os.access(script, os.X_OK)
-        lines = script.read_text().splitlines()
+    for path in scripts:
+        subprocess.run(["bash", "-n", path], check=True)
+        assert os.access(path, os.X_OK)
+        lines = path.read_text().splitlines()
         assert lines[0] == "#!/bin/bash"
         first = next(i for i, line in enumerate(lines) if line and not line.startswith("#"))
         options = [line.split()[1] for line in lines[:first] if line.startswith("#SBATCH")]
         assert [option.partition("=")[0] for option in options] == [
             "--job-name", "--ntasks", "--cpus-per-task", "--time",
         ]  # fmt: skip
-        assert f"--job-name=quickstart-{script.stem}" in options
+        assert f"--job-name=quickstart-{path.stem}" in options
 
 
 def test_a_script_finds_its_folder_when_slurm_runs_a_copy(exported: Path, tmp_path: Path) -> None:
@@ -171,13 +171,25 @@ def test_points_of_other_boxes_have_folders_of_their_own(tmp_path: Path) -> None
     assert all((tmp_path / start).parent.is_dir() for _, start in starts)
 
 
-def test_time_limits_come_from_the_store(tmp_path: Path) -> None:
-    known = {None: "24:00:00", 1.0: "00:10:00", 3600.0: "03:00:00", 40 * 3600.0: "120:00:00"}
+def test_time_limits() -> None:
+    known = {1.0: "00:10:00", 3600.0: "03:00:00", 40 * 3600.0: "120:00:00"}
     for seconds, limit in known.items():
-        assert time_limit(Job("study", "2-sample", 1, seconds)) == limit
-    spec = load(QUICK)
-    write_export(compile_study([spec]), [spec], tmp_path, Store(tmp_path / "none"))
-    assert "--time=24:00:00" in (tmp_path / "2-sample.sh").read_text()
+        assert time_limit(Job("study", "2-sample", 1, seconds, True)) == limit
+    guess = Job("study", "2-sample", 1, 3600.0, False)
+    assert time_limit(guess) == "10:00:00"
+    assert "The time limit is a guess" in script(guess)
+
+
+def test_test_frames_of_the_same_trajectory_are_later_ones(tmp_path: Path) -> None:
+    words = [*QUICK, "dataset.test=same_trajectory", "dataset.every=1"]
+    spec = load(words)
+    write_export(compile_study([spec]), [spec], tmp_path)
+    wanted = json.loads((tmp_path / "3-label/0.4-0/frames.json").read_text())
+    assert wanted["steps"] == [100 * i for i in range(1, 11)]
+    (train,) = json.loads((tmp_path / "4-dataset/train-0.4/split.json").read_text())["from"]
+    (test,) = json.loads((tmp_path / "4-dataset/test-0.4/split.json").read_text())["from"]
+    assert train["file"] == test["file"] == "3-label/0.4-0/labelled.extxyz"
+    assert (train["frames"], test["frames"]) == ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9])
 
 
 # --- labels that LAMMPS does not make
@@ -201,12 +213,12 @@ def other_plan() -> Plan:
             needed |= set(task.inputs())
     for task in whole:
         if task.key in needed:
-            plan.add(task, 0)
+            plan.add(task)
     about = dict(sampled.about)
     for frame in (1, 3):
         params = OtherLabel(frame=frame, gfn1_xtb={"scf_accuracy": 0.1})
-        plan.add(Task("label", 1, params, {"trajectory": (sampled.key,)}, {}, about), 0)
-    plan.add(Task("label_free", 1, params, {"trajectory": (sampled.key,)}, {}, about), 0)
+        plan.add(Task("label", 1, params, {"trajectory": (sampled.key,)}, {}, about))
+    plan.add(Task("probe", 1, Params(name="a")))
     return plan
 
 
@@ -215,7 +227,7 @@ def test_what_has_no_native_input_is_said_and_asked_for(tmp_path: Path) -> None:
     notes = write_export(other_plan(), [load(QUICK)], folder)
     (place,) = (folder / "3-label").iterdir()
     assert f"Folder 3-label/{place.name}: labels by gfn1_xtb have no native input." in notes[0]
-    assert notes[1] == "1 tasks of stage label_free are not exported."
+    assert notes[1] == "1 tasks of stage probe are not exported."
     assert not (folder / "5-train").exists() and not (folder / "6-evaluate.sh").exists()
     assert json.loads((place / "engine.json").read_text())["engine"] == "gfn1_xtb"
 
