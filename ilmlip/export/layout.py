@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ilmlip.hashing import canonical, plain
+from ilmlip.hashing import canonical, digest, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 
@@ -23,7 +23,7 @@ STAGES = {
 }
 """The steps of an exported study in their order, and the stages whose tasks each step does."""
 DIGITS = 6
-"""Digits of a task's key that tell apart what would have the same name."""
+"""Digits of a hash that tell apart what would have the same name."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,11 @@ class Layout:
 
 
 def lay_out(plan: Plan) -> Layout:
-    """Name every folder: plainly, and with digits of the key where several want one name."""
+    """Name every folder: plainly, and with digits of a hash where several want one name."""
     of = {step: [t for t in plan if t.stage in stages] for step, stages in STAGES.items()}
-    folders: dict[str, str] = {}
-    for step in (EQUILIBRATE, SAMPLE, DATASET, TRAIN):
+    models = _model_names(of[TRAIN])
+    folders = {task.key: f"{TRAIN}/{_model_folder(task, models[task.key])}" for task in of[TRAIN]}
+    for step in (EQUILIBRATE, SAMPLE, DATASET):
         names = distinct({task.key: _name(task) for task in of[step]})
         folders |= {key: f"{step}/{name}" for key, name in names.items()}
     all_series = {found.tasks[0].key: found for found in _series(of[LABEL])}
@@ -80,7 +81,7 @@ def lay_out(plan: Plan) -> Layout:
         for folder, found in series.items()
         for place, task in enumerate(found.tasks)
     }
-    return Layout(folders, series, labels, _model_names(of[TRAIN]))
+    return Layout(folders, series, labels, models)
 
 
 def distinct(wanted: Mapping[str, str]) -> dict[str, str]:
@@ -104,11 +105,13 @@ def _name(task: Task) -> str:
     about = task.about
     if task.stage == "dataset":
         return f"{about['role']}-{about['compositions']}"
-    if task.stage == "train":
-        return f"{about['training']}-seed{about['seed']}"
-    if task.stage == "fit_linear":
-        return f"{about['training']}-linear"
     return f"{about['composition']}-{about['structure']}"
+
+
+def _model_folder(task: Task, model: str) -> str:
+    if task.stage == "fit_linear":
+        return f"{model.removeprefix('linear:')}-linear"
+    return f"{model}-seed{task.about['seed']}"
 
 
 def _series(tasks: Iterable[Task]) -> list[Series]:
@@ -123,17 +126,19 @@ def _series(tasks: Iterable[Task]) -> list[Series]:
     return [Series(tuple(sorted(t, key=frame_of)), settings[m]) for m, t in found.items()]
 
 
-def _model_names(tasks: Iterable[Task]) -> dict[str, str]:
-    """Names as in matrix.csv; seeds stand beside the name and need no other one."""
-    names: dict[str, str] = {}
-    seeds: dict[str, str] = {}
+def _model_names(tasks: Sequence[Task]) -> dict[str, str]:
+    """Names as in matrix.csv; what differs in more than the seed gets digits of a hash."""
+    variants = {task.key: _variant(task) for task in tasks}
+    wanted = {}
     for task in tasks:
-        linear = task.stage == "fit_linear"
-        names[task.key] = f"linear:{task.about['training']}" if linear else _training(task)
-        seeds[task.key] = str(task.about.get("seed", ""))
-    apart = distinct({key: f"{name} {seeds[key]}" for key, name in names.items()})
-    return {k: n + apart[k].removeprefix(f"{n} {seeds[k]}") for k, n in names.items()}
+        prefix = "linear:" if task.stage == "fit_linear" else ""
+        wanted[variants[task.key]] = f"{prefix}{task.about['training']}"
+    names = distinct(wanted)
+    return {key: names[variant] for key, variant in variants.items()}
 
 
-def _training(task: Task) -> str:
-    return str(task.about["training"])
+def _variant(task: Task) -> str:
+    """A hash of what a model is but for its seed."""
+    params = plain(task.params)
+    params.get("training", {}).pop("seed", None)
+    return digest("ilmlip.export.model", [task.stage, params, dict(task.needs)])

@@ -114,7 +114,11 @@ class Learning:
         rows = []
         wanted = self.plan.points()
         for task in models:
-            about = {name: value for name, value in task.about.items() if name != "dataset"}
+            # a linear model has no part in what the networks beside it are
+            hidden = (
+                set(task.about) - {"training", "kind"} if task.stage != "train" else {"dataset"}
+            )
+            about = {name: value for name, value in task.about.items() if name not in hidden}
             points = " ".join(str(i) for i in wanted[task.key])
             folder = self.layout.folders[task.key]
             name = self.layout.models[task.key]

@@ -35,7 +35,7 @@ Written by ilmlip {ilmlip} as native inputs: nothing here needs ilmlip.{points}
 
 Mole fractions are those of {second} in {first}. Structure 0 of a composition is trained and validated
 on, structure 1 is a box of its own to test on, unless `split.json` says otherwise. Names that several
-variants of the study share end in digits of a hash. `tools/` holds the short programs that the
+variants of the study share get digits of a hash. `tools/` holds the short programs that the
 scripts call; each says at its top what it reads and writes.
 
 ## To run it

@@ -76,7 +76,7 @@ def ran(smoke: Smoke, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def test_time_limits_are_those_of_what_was_measured(ran: Ran) -> None:
     for script in ran.folder.glob("*.sh"):
-        assert "--time=00:10:00" in script.read_text()
+        assert "is a guess" not in script.read_text()
 
 
 def test_labels_are_the_same(ran: Ran) -> None:
