@@ -36,8 +36,9 @@ ONLY = {
     "omegaconf": {"ilmlip.spec.compose"},
     "submitit": {"ilmlip.execute.jobs"},
     "mlflow": {"ilmlip.track"},
-    "torch": {"ilmlip.engines.nequip"},
-    "nequip": {"ilmlip.engines.nequip"},
+    # export.tools: programs that an export carries, which run without ilmlip
+    "torch": {"ilmlip.engines.nequip", "ilmlip.export.tools"},
+    "nequip": {"ilmlip.engines.nequip", "ilmlip.export.tools"},
     "allegro": {"ilmlip.engines.nequip"},
     "lammps": {"ilmlip.engines.lammps"},
 }
