@@ -36,7 +36,8 @@ def test_starting_shifts(toy_sets):
 
 @pytest.mark.engine
 def test_what_a_training_leaves(trained, smoke_model):
-    assert {"model.ckpt", "config.yaml", "curve.csv"} <= {p.name for p in trained.path.iterdir()}
+    files = {"model.json", "weights.npz", "model.ckpt", "config.yaml", "curve.csv"}
+    assert files <= {p.name for p in trained.path.iterdir()}
     assert trained.values["elements"] == ["Cl", "F", "K", "Li", "P"]
     assert trained.values["steps"] == smoke_model.max_steps
     header, *rows = (trained.path / "curve.csv").read_text().splitlines()
@@ -51,7 +52,7 @@ def test_what_a_training_leaves(trained, smoke_model):
 def test_refit_leaves_no_mean_error_in_either_composition(trained, toy_sets):
     """What is linear in the composition is solved: the residuals have no mean left to take."""
     frames = frames_of(toy_sets["train"], "train.extxyz")
-    found = nequip.load(trained.path / nequip.CHECKPOINT).predict(frames)
+    found = nequip.load(trained.path).predict(frames)
     residuals: dict[str, list[float]] = {}
     for frame, predicted in zip(frames, found, strict=True):
         residuals.setdefault(frame.formula(), []).append(frame.energy - predicted.energy)
@@ -62,7 +63,8 @@ def test_refit_leaves_no_mean_error_in_either_composition(trained, toy_sets):
 
 @pytest.mark.engine
 def test_the_model_file_holds_no_path_of_this_machine(trained):
-    assert str(trained.path).encode() not in (trained.path / nequip.CHECKPOINT).read_bytes()
+    for name in ("model.ckpt", "model.json", "weights.npz"):
+        assert str(trained.path).encode() not in (trained.path / name).read_bytes()
 
 
 @pytest.mark.engine
@@ -77,6 +79,6 @@ def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_pat
     assert made.values["steps"] == 8
     assert "val_stress_mae" in (tmp_path / "curve.csv").read_text().splitlines()[0]
     frames = frames_of(toy_sets["train"], "train.extxyz")
-    found = nequip.load(tmp_path / nequip.CHECKPOINT).predict(frames)
+    found = nequip.load(tmp_path).predict(frames)
     left = [frame.energy - predicted.energy for frame, predicted in zip(frames, found, strict=True)]
     assert np.mean(left) == pytest.approx(0.0, abs=1e-4)
