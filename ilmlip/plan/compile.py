@@ -12,7 +12,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
 from ilmlip.spec.model import Model
-from ilmlip.spec.types import Spec
+from ilmlip.spec.types import Dft, Spec
 from ilmlip.stages import stage
 
 About = dict[str, str | int | float]
@@ -57,6 +57,18 @@ def _about_model(model: Model) -> About:
     weights = {f"loss_{name}": value for name, value in plain(model.loss).items()}
     main: About = {n: getattr(model, n) for n in names}
     return {"architecture": model.architecture, **main, **weights}
+
+
+def _engine(dft: Dft) -> dict[str, Any]:
+    """The parameters of stage `label` that say how: its engine's settings, and the stress."""
+    if dft.engine == "opls":
+        opls = {"cutoff": dft.cutoff, "kspace_accuracy": dft.kspace_accuracy}
+        return {"opls": opls, "stress": dft.stress}
+    xtb = {
+        "scf_accuracy": dft.scf_accuracy,
+        "electronic_temperature": dft.electronic_temperature,
+    }
+    return {"xtb": xtb, "stress": dft.stress}
 
 
 class _Compiler:
@@ -135,16 +147,15 @@ class _Compiler:
     def _labels(self, x: float, structure: int) -> tuple[str, ...]:
         """The labelled frames of one structure, equally spaced, each its own task."""
         trajectory = self.sampled(x, structure)
-        settings = {
-            "cutoff": self.spec.dft.cutoff,
-            "kspace_accuracy": self.spec.dft.kspace_accuracy,
-        }
+        settings, needs = _engine(self.spec.dft), {"trajectory": (trajectory,)}
+        if self.spec.dft.engine == "opls":
+            needs = {"forcefield": (self.forcefield,), **needs}
         every = self.spec.dataset.every
         return tuple(
             self._add(
                 "label",
-                {"frame": (i + 1) * every - 1, "opls": settings},
-                {"forcefield": (self.forcefield,), "trajectory": (trajectory,)},
+                {"frame": (i + 1) * every - 1, **settings},
+                needs,
                 about={"composition": fraction_label(x), "structure": structure},
             )
             for i in range(self.spec.dataset.frames)

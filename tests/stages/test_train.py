@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import toy
 import yaml
+from ase.io import read, write
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip
+from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Model
 from ilmlip.stages import train
+from ilmlip.stages.base import Given
 from ilmlip.stages.train import starting_shifts
 
 pytest_plugins = ("toy_fixtures",)
@@ -82,3 +85,27 @@ def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_pat
     found = nequip.load(tmp_path).predict(frames)
     left = [frame.energy - predicted.energy for frame, predicted in zip(frames, found, strict=True)]
     assert np.mean(left) == pytest.approx(0.0, abs=1e-4)
+
+
+@pytest.mark.engine
+def test_frames_without_stress_train_a_loss_without_it(smoke_model, toy_sets, tmp_path):
+    """Labels need no stress where none is learnt, and the model is the same with and without."""
+    training = smoke_model.model_copy(update={"max_steps": 8}).training(2)
+    weights = {}
+    for name in ("with", "without"):
+        data, work = tmp_path / f"{name}-data", tmp_path / name
+        for folder in (data, work):
+            folder.mkdir()
+        for file in ("train.extxyz", "val.extxyz"):
+            frames = read(toy_sets["train"].path / file, index=":", format="extxyz")
+            for frame in frames:
+                if name == "without":
+                    del frame.calc.results["stress"]
+            write(data / file, frames, format="extxyz")
+        assert ("stress=" in (data / "train.extxyz").read_text()) == (name == "with")
+        with contextlib.chdir(work):
+            given = toy.inputs(dataset=Given(f"dataset-{name}", data, {}))
+            made = train.run(train.Params(training=training), given, work)
+        assert made.values["steps"] == 8
+        weights[name] = file_digest(work / "weights.npz")
+    assert weights["with"] == weights["without"]
