@@ -16,6 +16,7 @@ import numpy as np
 
 from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.engines import nequip, nequip_weights
+from ilmlip.errors import StageError
 from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import count, least_squares
 from ilmlip.record import Record, field
@@ -46,6 +47,11 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     for name in DATA:
         shutil.copyfile(data / name, work / name)
     frames, held = (read_frames(work / name) for name in DATA)
+    if params.training.loss.stress and any(f.stress is None for f in (*frames, *held)):
+        raise StageError(
+            "model.loss.stress weighs the stress, and the labels have none; "
+            "set dft.stress=true or model.loss.stress=0"
+        )
     present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
     types = sorted(present | set(params.elements))
     start = starting_shifts(params.training.shifts, frames, types)

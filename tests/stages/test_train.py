@@ -8,6 +8,7 @@ from ase.io import read, write
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip
+from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Model
 from ilmlip.stages import train
@@ -109,3 +110,8 @@ def test_frames_without_stress_train_a_loss_without_it(smoke_model, toy_sets, tm
         assert made.values["steps"] == 8
         weights[name] = file_digest(work / "weights.npz")
     assert weights["with"] == weights["without"]
+    loss = smoke_model.loss.model_copy(update={"stress": 1.0})
+    learnt = train.Params(training=training.model_copy(update={"loss": loss}))
+    (tmp_path / "learnt").mkdir()
+    with pytest.raises(StageError, match=r"the labels have none; set dft.stress=true or"):
+        train.run(learnt, given, tmp_path / "learnt")
