@@ -17,3 +17,9 @@ PS: Final = 1000.0
 """fs in one ps."""
 MEV: Final = 1e-3
 """eV in one meV."""
+HARTREE: Final = 27.211386245988
+"""eV in one hartree."""
+BOHR: Final = 0.529177210903
+"""Å in one bohr."""
+HARTREE_PER_K: Final = 3.1668115634556e-06
+"""Hartree in one kelvin (times Boltzmann's constant)."""

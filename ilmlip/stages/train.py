@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ilmlip.chemistry.labelled import Frame, read_frames
-from ilmlip.engines import nequip
+from ilmlip.engines import nequip, nequip_weights
+from ilmlip.errors import StageError
 from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import count, least_squares
 from ilmlip.record import Record, field
@@ -35,7 +36,9 @@ class Params(Record):
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Train on role `dataset`; writes model.ckpt, config.yaml, curve.csv.
+    """Train on role `dataset`; writes the model, config.yaml, curve.csv.
+
+    The model is model.json and weights.npz, and once more model.ckpt for nequip's own tools.
 
     values: `shifts` of the elements in eV before (`start`) and in the model (`end`); errors of the
     model on the validation frames (`val_energy_mae`, meV/atom, `val_force_mae`, meV/Å …); steps.
@@ -44,6 +47,11 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     for name in DATA:
         shutil.copyfile(data / name, work / name)
     frames, held = (read_frames(work / name) for name in DATA)
+    if params.training.loss.stress and any(f.stress is None for f in (*frames, *held)):
+        raise StageError(
+            "model.loss.stress weighs the stress, and the labels have none; "
+            "set dft.stress=true or model.loss.stress=0"
+        )
     present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
     types = sorted(present | set(params.elements))
     start = starting_shifts(params.training.shifts, frames, types)
@@ -51,22 +59,27 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     began = time.monotonic()
     curve = nequip.train(work)
     seconds = time.monotonic() - began
-    checkpoint = work / nequip.CHECKPOINT
-    nequip.strip(checkpoint)
+    nequip_weights.export(work, params.training)
     end = dict(start)
     if params.training.refit_shifts:
-        end = refitted(start, frames, nequip.load(checkpoint))
-        nequip.strip(checkpoint, end)
+        end = refitted(start, frames, nequip.load(work))
+        nequip_weights.export(work, params.training, end)
     values = {
         "steps": params.training.max_steps,
         "epochs": len(curve),
         "frames": {"train": len(frames), "val": len(held)},
         "elements": types,
         "shifts": {"start": start, "end": end},
-        **_validation(held, nequip.load(checkpoint)),
+        **_validation(held, nequip.load(work)),
     }
     return Output(
-        files=(nequip.CHECKPOINT, nequip.CONFIG, nequip.CURVE),
+        files=(
+            nequip_weights.NETWORK,
+            nequip_weights.WEIGHTS,
+            nequip_weights.CHECKPOINT,
+            nequip.CONFIG,
+            nequip.CURVE,
+        ),
         values=values,
         tools=nequip.tools(),
         notes={"nequip_train_seconds": seconds},
@@ -122,4 +135,4 @@ def seconds(params: Params) -> float:
     return 15.0 + made.max_steps * made.batch_size * frame
 
 
-STAGE = Stage("train", 1, Params, run, Resources(cores=1, memory_gb=2.0, seconds=90), seconds)
+STAGE = Stage("train", 2, Params, run, Resources(cores=1, memory_gb=2.0, seconds=90), seconds)

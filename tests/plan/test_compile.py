@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ilmlip.hashing import plain
 from ilmlip.plan.compile import compile_study, study_key
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
@@ -138,6 +139,25 @@ def test_golden_quickstart() -> None:
         "fit_linear": "fit_linear-k1-1c370e3732e5881ddec742ed",
     }
     assert {n: next(t.key for t in found if t.stage == n) for n in golden} == golden
+
+
+def test_another_engine_labels_the_same_configurations(quick: Plan) -> None:
+    """No new dynamics, and no force field among a quantum label's inputs."""
+    found = plan("dft=gfn1_xtb")
+    assert set(new(found, quick)) == {
+        "label", "dataset", "train", "fit_linear", "evaluate", "matrix", "findings"
+    }  # fmt: skip
+    labels = [task for task in found if task.stage == "label"]
+    assert len(labels) == 400
+    assert {tuple(task.needs) for task in labels} == {("trajectory",)}
+    assert plain(labels[0].params)["xtb"] == {
+        "scf_accuracy": 0.1, "electronic_temperature": 300.0
+    }  # fmt: skip
+
+
+def test_labels_without_stress_are_other_labels(quick: Plan) -> None:
+    assert new(plan("dft.stress=false"), quick)["label"] == 400
+    assert not new(plan("dft.stress=true"), quick)
 
 
 def test_states_of_an_empty_store(quick: Plan, tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import toy
 import yaml
+from ase.io import read, write
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip
+from ilmlip.errors import StageError
+from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Model
 from ilmlip.stages import train
+from ilmlip.stages.base import Given
 from ilmlip.stages.train import starting_shifts
 
 pytest_plugins = ("toy_fixtures",)
@@ -36,7 +40,8 @@ def test_starting_shifts(toy_sets):
 
 @pytest.mark.engine
 def test_what_a_training_leaves(trained, smoke_model):
-    assert {"model.ckpt", "config.yaml", "curve.csv"} <= {p.name for p in trained.path.iterdir()}
+    files = {"model.json", "weights.npz", "model.ckpt", "config.yaml", "curve.csv"}
+    assert files <= {p.name for p in trained.path.iterdir()}
     assert trained.values["elements"] == ["Cl", "F", "K", "Li", "P"]
     assert trained.values["steps"] == smoke_model.max_steps
     header, *rows = (trained.path / "curve.csv").read_text().splitlines()
@@ -51,7 +56,7 @@ def test_what_a_training_leaves(trained, smoke_model):
 def test_refit_leaves_no_mean_error_in_either_composition(trained, toy_sets):
     """What is linear in the composition is solved: the residuals have no mean left to take."""
     frames = frames_of(toy_sets["train"], "train.extxyz")
-    found = nequip.load(trained.path / nequip.CHECKPOINT).predict(frames)
+    found = nequip.load(trained.path).predict(frames)
     residuals: dict[str, list[float]] = {}
     for frame, predicted in zip(frames, found, strict=True):
         residuals.setdefault(frame.formula(), []).append(frame.energy - predicted.energy)
@@ -62,7 +67,8 @@ def test_refit_leaves_no_mean_error_in_either_composition(trained, toy_sets):
 
 @pytest.mark.engine
 def test_the_model_file_holds_no_path_of_this_machine(trained):
-    assert str(trained.path).encode() not in (trained.path / nequip.CHECKPOINT).read_bytes()
+    for name in ("model.ckpt", "model.json", "weights.npz"):
+        assert str(trained.path).encode() not in (trained.path / name).read_bytes()
 
 
 @pytest.mark.engine
@@ -77,6 +83,35 @@ def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_pat
     assert made.values["steps"] == 8
     assert "val_stress_mae" in (tmp_path / "curve.csv").read_text().splitlines()[0]
     frames = frames_of(toy_sets["train"], "train.extxyz")
-    found = nequip.load(tmp_path / nequip.CHECKPOINT).predict(frames)
+    found = nequip.load(tmp_path).predict(frames)
     left = [frame.energy - predicted.energy for frame, predicted in zip(frames, found, strict=True)]
     assert np.mean(left) == pytest.approx(0.0, abs=1e-4)
+
+
+@pytest.mark.engine
+def test_frames_without_stress_train_a_loss_without_it(smoke_model, toy_sets, tmp_path):
+    """Labels need no stress where none is learnt, and the model is the same with and without."""
+    training = smoke_model.model_copy(update={"max_steps": 8}).training(2)
+    weights = {}
+    for name in ("with", "without"):
+        data, work = tmp_path / f"{name}-data", tmp_path / name
+        for folder in (data, work):
+            folder.mkdir()
+        for file in ("train.extxyz", "val.extxyz"):
+            frames = read(toy_sets["train"].path / file, index=":", format="extxyz")
+            for frame in frames:
+                if name == "without":
+                    del frame.calc.results["stress"]
+            write(data / file, frames, format="extxyz")
+        assert ("stress=" in (data / "train.extxyz").read_text()) == (name == "with")
+        with contextlib.chdir(work):
+            given = toy.inputs(dataset=Given(f"dataset-{name}", data, {}))
+            made = train.run(train.Params(training=training), given, work)
+        assert made.values["steps"] == 8
+        weights[name] = file_digest(work / "weights.npz")
+    assert weights["with"] == weights["without"]
+    loss = smoke_model.loss.model_copy(update={"stress": 1.0})
+    learnt = train.Params(training=training.model_copy(update={"loss": loss}))
+    (tmp_path / "learnt").mkdir()
+    with pytest.raises(StageError, match=r"the labels have none; set dft.stress=true or"):
+        train.run(learnt, given, tmp_path / "learnt")
