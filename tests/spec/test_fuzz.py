@@ -22,7 +22,8 @@ from ilmlip.spec.study import study_data
 PARTS = 8
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 3, 1e308, -1e308, 10**40, float("nan"), float("inf"), "", " ",
-    "0", "nan", "1e5", "ünïcødé", "\u202e", "\U0001f9c2", "a" * 5000, "4 Å", "300 K", "1 ps", "${model.r_max}",
+    "0", "nan", "1e5", "ünïcødé", "\u202e", "\U0001f9c2", "a" * 5000, "4 Å",
+    "300 K", "1 ps", "${model.r_max}",
     "${nothing.here}", "${", "}", "???", "null", [], {}, [[]], [{}], {"a": 1}, [1, "x", None], {"": 0},
     "range(0,9)", "glob(*)", "4,5", "../x", "/dev/zero", "http://x", b"bytes", "sqlite:///x.db",
     [0.4, 0.4], [[0.4], [0.4]], {"EMIM": -1}, {"Li": 10**12},

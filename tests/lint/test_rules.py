@@ -1,0 +1,124 @@
+"""Each finding of lint: where it is found, and where it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import ilmlip
+
+from ilmlip.errors import SpecError
+from ilmlip.lint.finding import CODES, Finding
+from ilmlip.lint.run import lint
+from ilmlip.plan.compile import compile_study
+from ilmlip.spec.load import load_study
+
+# nothing to say of it
+CLEAN = (
+    "compositions=fifths", "scale=laptop", "model=allegro_laptop", "model.r_max=4",
+    "compositions.training=[[0.4,0.6]]", "compositions.fractions=[0.0,0.2,0.4,0.6]",
+)  # fmt: skip
+MIXED = "compositions.training=[[0.4],[0.4,0.6]]"
+
+
+def found(*words: str, multirun: bool = False) -> list[Finding]:
+    study = load_study([*CLEAN, *words], multirun=multirun)
+    plan = compile_study(study.specs, [point.swept for point in study.points])
+    return lint(study, plan)
+
+
+def codes(*words: str, multirun: bool = False) -> list[tuple[str, str]]:
+    return [(finding.code, finding.severity) for finding in found(*words, multirun=multirun)]
+
+
+def test_nothing_to_say() -> None:
+    assert codes() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "severity", "where"),
+    [
+        ([MIXED], "energy-span", "warning", "compositions.training.0"),
+        (["compositions.training=[[0.0,1.0]]"], "species-apart", "warning", "compositions.training.0"),
+        (["model.r_max=6"], "cutoff-box", "warning", "model.r_max"),
+        (["model.r_max=12"], "cutoff-box", "error", "model.r_max"),
+        (["model.loss.stress=1", "dft.stress=false"], "stress-missing", "error", "model.loss.stress"),
+        (["dft=gfn1_xtb", "model.shifts=zero"], "quantum-shifts", "error", "model.shifts"),
+        (["dft=gfn1_xtb", "model.shifts=mean"], "quantum-shifts", "error", "model.shifts"),
+        (["ensemble=nvt"], "l-max-md", "warning", "model.l_max"),
+        (["ensemble=npt"], "npt-no-stress", "warning", "model.loss.stress"),
+        (["ensemble=nvt"], "ensemble-not-run", "warning", "ensemble.kind"),
+        (["sampling.interval=100"], "frames-correlated", "warning", "dataset.every"),
+        (
+            ["dataset.test=same_trajectory", "sampling.duration=2e5"],
+            "test-same-trajectory", "warning", "dataset.test",
+        ),
+    ],
+)  # fmt: skip
+def test_a_finding(words: list[str], code: str, severity: str, where: str) -> None:
+    assert (code, severity, where) in {(f.code, f.severity, f.where) for f in found(*words)}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["dft=gfn1_xtb"], "quantum-shifts"),
+        (["dft=gfn1_xtb", "model.shifts=zero", "compositions.training=[[0.4]]"], "quantum-shifts"),
+        (["model.shifts=zero"], "quantum-shifts"),
+        (["ensemble=nvt", "model.l_max=2"], "l-max-md"),
+        (["ensemble=npt", "model.loss.stress=100"], "npt-no-stress"),
+        (["model.loss.stress=1"], "stress-missing"),
+        (["dft.stress=false"], "stress-missing"),
+    ],
+)
+def test_no_finding(words: list[str], code: str) -> None:
+    assert code not in {f.code for f in found(*words)}
+
+
+def test_the_direction_in_words_and_the_remedy() -> None:
+    (finding,) = found(MIXED)
+    assert "energy difference EMIM − Li is undetermined" in finding.message
+    assert "x = 0.0, 0.2, 0.6" in finding.message and "Add 0.6" in finding.message
+    remedied = found("compositions.training=[[0.4,0.6]]")
+    assert not remedied
+
+
+def test_a_sweep_without_effect() -> None:
+    assert codes("model.r_max=4,4.5", "analysis.findings=null", multirun=True) == []
+    words = ["dataset.quorum=0.5,0.9", "model.r_max=4,4.5"]
+    found_ = found(*words, multirun=True)
+    assert [(f.code, f.where) for f in found_] == [("sweep-no-effect", "sweep.dataset.quorum")]
+
+
+def test_silenced_by_code_with_a_reason() -> None:
+    assert codes(MIXED, "lint.silence={energy-span: shown on purpose}") == []
+    with pytest.raises(SpecError, match="energy-span"):
+        codes("lint.silence={energy-spam: x}")
+    with pytest.raises(SpecError, match="lint.silence"):
+        codes("lint.silence={energy-span: ''}")
+
+
+def test_every_code_is_documented_and_found_somewhere() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lint.md").read_text()
+    here = Path(__file__).read_text()
+    for code in CODES:
+        assert f"`{code}`" in page and f'"{code}"' in here
+
+
+def test_errors_stop_a_run_and_strict_stops_at_warnings(tmp_path: Path) -> None:
+    bad = ilmlip("run", *CLEAN, "model.r_max=12", cwd=tmp_path)
+    assert bad.code == 2 and "[cutoff-box]" in bad.err and "lint.silence.cutoff-box" in bad.err
+    assert not (tmp_path / "store").exists()
+    for command in ("run", "lint", "plan"):
+        strict = ilmlip(command, *CLEAN, "model.r_max=6", "--strict", cwd=tmp_path)
+        assert strict.code == 2
+    warned = ilmlip("plan", *CLEAN, "model.r_max=6", cwd=tmp_path)
+    assert warned.code == 0 and "warning: model.r_max" in warned.err
+
+
+def test_lint_as_json(tmp_path: Path) -> None:
+    answer = ilmlip("lint", *CLEAN, MIXED, "--json", cwd=tmp_path)
+    assert answer.code == 0
+    (finding,) = answer.json["findings"]
+    assert set(finding) >= {"code", "severity", "where", "message"}
+    assert ilmlip("lint", *CLEAN, "model.r_max=12", "--json", cwd=tmp_path).code == 2
