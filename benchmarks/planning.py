@@ -217,10 +217,17 @@ def _row(what: str, ours: Sequence[float], beside: Sequence[float], tool: str, a
 
 
 def _growth(what: str, found: Found, sizes: Sizes) -> Row:
-    """How much more the most points take than many: their ratio, if the cost is linear."""
+    """How much more the most points take than many: as often as they are more, if it is linear."""
 
     def grown(tool: str) -> str:
         pairs = zip(found.cpu(f"{tool} most"), found.cpu(f"{tool} many"), strict=True)
         return spread([x / y for x, y in pairs], number)
 
-    return what, grown("plan"), grown("dicts"), "plain dicts", "", f"≤ {sizes.most / sizes.many:g}"
+    return (
+        what,
+        grown("plan"),
+        grown("dicts"),
+        "plain dicts",
+        "",
+        f"near {sizes.most / sizes.many:g}",
+    )
