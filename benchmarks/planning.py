@@ -229,5 +229,5 @@ def _growth(what: str, found: Found, sizes: Sizes) -> Row:
         grown("dicts"),
         "plain dicts",
         "",
-        f"near {sizes.most / sizes.many:g}",
+        f"near {sizes.most / sizes.many:.3g}",
     )

@@ -24,7 +24,7 @@ defaults:
   - _self_
 
 name: bench_sweep
-store: {store}
+store: store
 compositions: {{pairs: 5, fractions: [0.4], training: [[0.4]]}}
 model: {{seeds: [1], linear: false, max_steps: {steps}}}
 cluster: {{cores: 2}}
@@ -124,7 +124,6 @@ def write_spec(case: Case, folder: Path, swept: bool) -> Path:
         scale=case.scale,
         model=case.model,
         steps=case.steps,
-        store=json.dumps(str(folder / "store")),
     )
     text += case.sampling
     if swept:

@@ -39,7 +39,7 @@ defaults:
   - _self_
 
 name: bench
-store: {store}
+store: store
 compositions: {{pairs: 5, fractions: [0.4], training: [[0.4]]}}
 sampling: {{duration: 1.0e+5, interval: 5.0e+2}}
 dataset: {{frames: {frames}, every: 1, test: same_trajectory}}
@@ -95,8 +95,8 @@ def points(count: int) -> list[dict[str, float]]:
 
 
 def write_spec(folder: Path, count: int) -> Path:
-    """The study as ilmlip's spec, with a store beside it."""
-    lines = [SPEC.format(store=json.dumps(str(folder / "store")), frames=LABELS // 2)]
+    """The study as ilmlip's spec, with a store in the folder that it is planned in."""
+    lines = [SPEC.format(frames=LABELS // 2)]
     if count > 1:
         lines.append("sweep:\n")
     for key, values in swept(count).items():
