@@ -24,8 +24,10 @@ def main(_: DictConfig) -> None:
     words = [word.lstrip("+") for word in job.overrides.task]
     command = [os.environ["ILMLIP_PYTHON"], "-m", "ilmlip.cli", "run", os.environ["ILMLIP_SPEC"]]
     own = [f"store={folder / 'store'}", "cluster=debug", "--json"]
-    with (folder / "answer.json").open("wb") as answer:
-        subprocess.run([*command, *words, *own], check=True, stdout=answer)
+    ended = subprocess.run([*command, *words, *own], capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise RuntimeError(f"ilmlip ended with {ended.returncode}: {ended.stderr}")
+    (folder / "answer.json").write_text(ended.stdout)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ def table(case: Case) -> Table:
         folder = Path(name).resolve()
         keys = len(_planned(case, folder))
         ours = by_ilmlip(case, folder)
-        theirs = by_hydra(case, folder)
+        (folder / "alone").mkdir()
+        theirs = by_hydra(case, folder / "alone")
     if ours.tasks != keys:
         raise RuntimeError(f"{ours.tasks} tasks ran of {keys} distinct keys")
     return Table(
@@ -155,7 +156,7 @@ def by_ilmlip(case: Case, folder: Path) -> Done:
 def by_hydra(case: Case, folder: Path) -> Done:
     """Each point by a job of submitit's local executor, at most two at once, in its own store."""
     file = write_spec(case, folder, swept=False)
-    runs = folder / "hydra"
+    runs = folder / "runs"
     settings = {
         "hydra/launcher": "submitit_local",
         "hydra.sweep.dir": runs,
