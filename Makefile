@@ -6,7 +6,7 @@ TESTS  ?= not slow
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test slow env check bench clean
+.PHONY: demo test slow env check bench bench-env clean
 
 env: $(VENV)/.made
 
@@ -27,8 +27,12 @@ test: env
 check: env
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip hydra_plugins
 
-bench: env
+bench: env bench-env
 	$(BIN)/python -m benchmarks
+
+# what ilmlip is compared with, apart from its own environment: benchmarks/.others
+bench-env: env
+	$(BIN)/python -m benchmarks.others
 
 clean:
 	rm -rf $(VENV) store mlflow.db

@@ -1,14 +1,20 @@
-"""`python -m benchmarks [overhead|lammps|train] [--quick]`."""
+"""`python -m benchmarks [overhead|plan|sweep|lammps|train] [--quick]`."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import engines, overhead
+from benchmarks import engines, overhead, planning, sweeping
 from benchmarks.measure import adopt_orphans
 from benchmarks.report import insert
 
-ALL = {"overhead": overhead.main, "lammps": engines.sampling, "train": engines.training}
+ALL = {
+    "overhead": overhead.main,
+    "plan": planning.main,
+    "sweep": sweeping.main,
+    "lammps": engines.sampling,
+    "train": engines.training,
+}
 
 
 def main() -> None:

@@ -1,22 +1,29 @@
-"""Time and processor time of a process with all its descendants, and statistics of repetitions."""
+"""Time, processor time and memory of a process, and statistics of repetitions."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 TAIL = 2000
 """Characters of a failed process's output that are shown."""
+LOG = "benchmark.log"
+"""What the last measured process wrote, in its folder."""
+LOOK = 0.02
+"""Seconds between looks at a process's memory."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,8 @@ class Used:
     """s, from its start to its own end."""
     cpu: float
     """s, user and system."""
+    peak: float
+    """MiB, the most that the process itself held, without its descendants."""
 
 
 def measure(
@@ -35,7 +44,7 @@ def measure(
     """Run a command in a folder. Raises RuntimeError with the end of its output if it fails."""
     paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
     threads = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    log = folder / "benchmark.log"
+    log = folder / LOG
     with log.open("wb") as out:
         before, began = _cpu(), time.monotonic()
         process = subprocess.Popen(
@@ -46,12 +55,50 @@ def measure(
             stderr=subprocess.STDOUT,
             env={**os.environ, **threads, **(environment or {})},
         )
-        status = process.wait()
-        wall = time.monotonic() - began
+        with _Peak(process.pid) as peak:
+            status = process.wait()
+            wall = time.monotonic() - began
     _reap()
     if status != 0:
         raise RuntimeError(f"{command} ended with {status}:\n{log.read_text()[-TAIL:]}")
-    return Used(wall, _cpu() - before)
+    return Used(wall, _cpu() - before, peak.mib)
+
+
+def answer(folder: Path) -> dict[str, Any]:
+    """The JSON object, on one line, that the last process measured in a folder printed."""
+    lines = (folder / LOG).read_text().splitlines()
+    found: dict[str, Any] = json.loads(next(x for x in reversed(lines) if x.startswith("{")))
+    return found
+
+
+class _Peak:
+    """Looks at the peak memory of a process while it runs.
+
+    What `wait4` tells is no use: it is at least what the parent held when it started the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.mib = 0.0
+        self._file = Path(f"/proc/{pid}/status")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> _Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                for line in self._file.read_text().splitlines():
+                    if line.startswith("VmHWM:"):
+                        self.mib = int(line.split()[1]) / 1024
+            if self._over.wait(LOOK):
+                return
 
 
 def python(module: str, *words: object) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,12 +22,25 @@ class Table:
     """Those whose versions matter here."""
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Versions of packages that are in an environment of their own."""
 
     def text(self) -> str:
         """The table in Markdown under a line that says when, where and with what."""
         lines = [self.columns, ("---",) * len(self.columns), *self.rows]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        return f"{_circumstances(self.packages)}\n\n{table}"
+        return f"{self._circumstances()}\n\n{table}"
+
+    def _circumstances(self) -> str:
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        cores = len(os.sched_getaffinity(0))
+        load = os.getloadavg()[0]
+        versions = {name: version(name) for name in self.packages} | dict(self.others)
+        shown = ", ".join(f"{name} {number}" for name, number in versions.items())
+        return (
+            f"{today}; {cores} cores, {_processor()}; load {load:.1f} at the end; "
+            f"Python {platform.python_version()}, {shown}"
+        )
 
 
 def insert(table: Table, readme: Path = README) -> None:
@@ -39,17 +52,6 @@ def insert(table: Table, readme: Path = README) -> None:
     if not (middle and last):
         raise ValueError(f"{readme.name} has no markers {begin} and {end}")
     readme.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}")
-
-
-def _circumstances(packages: Sequence[str]) -> str:
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    cores = len(os.sched_getaffinity(0))
-    load = os.getloadavg()[0]
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return (
-        f"{today}; {cores} cores, {_processor()}; load {load:.1f} at the end; "
-        f"Python {platform.python_version()}, {versions}"
-    )
 
 
 def _processor() -> str:
