@@ -140,11 +140,16 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
     own = all(not s.is_group and not s.native for s in settings)
     if file is not None and content.get("defaults", ["_self_"]) == ["_self_"] and own:
         content.pop("defaults", None)
-        for one in settings:
-            content = assign(content, one.key, one.values[0], one.where)
-        return Composed(content, {})
-    chosen = _defaults(content, file, shown(file) if file else "config.yaml")
-    return _compose(file, settings, chosen)
+        made = Composed(content, {})
+    else:
+        chosen = _defaults(content, file, shown(file) if file else "config.yaml")
+        made = _compose(file, [s for s in settings if s.is_group or s.native], chosen)
+    # values are set here, not by Hydra: it takes `store=x` for a group where a folder store/ lies
+    data = made.data
+    for one in settings:
+        if not one.is_group and not one.native:
+            data = assign(data, one.key, one.values[0], one.where)
+    return Composed(data, made.choices)
 
 
 def _compose(file: Path | None, settings: Sequence[Setting], chosen: set[str]) -> Composed:
@@ -176,16 +181,14 @@ def _compose(file: Path | None, settings: Sequence[Setting], chosen: set[str]) -
 
 
 def _word(one: Setting, chosen: set[str], beside: Path | None) -> str:
-    """What Hydra gets: `++` lets a field that stands in no file be set as well.
+    """What Hydra gets of a choice of a group.
 
     A group that is not among the chosen ones is added at the end (`scale`, which sets sizes over
-    all else). Unknown keys are left to the validation, which names the nearest valid one.
+    all else).
     """
     if one.native:
         return one.native
     text = f"{one.key}={one.texts[0]}"
-    if not one.is_group:
-        return f"++{text}"
     option = one.values[0]
     if option is not None and option not in options(one.key, beside):
         valid = options(one.key, beside)

@@ -39,6 +39,7 @@ class Line:
 
 def judged(training: str) -> Coverage:
     """Lint's view of a model of the paper: twenty pairs, tested from 0.0 to 1.0."""
+
     def box(x: float) -> dict[str, int]:
         n = round(20 * x)
         return {"EMIM": 20 - n, "Li": n, "PF6": 20}
@@ -63,7 +64,9 @@ def documented() -> list[tuple[str, int, bool, float]]:
     """The table in docs/lint.md: training, rank, verdict, worst error."""
     pattern = r"^\| ([\d.+]+) \| (\d) \| (yes|no) \| .*? \| ([\d.e+]+) \|$"
     rows = re.findall(pattern, PAGE.read_text(), re.M)
-    return [(name, int(rank), verdict == "yes", float(worst)) for name, rank, verdict, worst in rows]
+    return [
+        (name, int(rank), verdict == "yes", float(worst)) for name, rank, verdict, worst in rows
+    ]
 
 
 def test_the_verdict_is_the_measurement_in_the_page() -> None:

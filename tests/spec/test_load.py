@@ -36,6 +36,13 @@ def test_a_path_and_a_bare_name_are_the_same() -> None:
     assert load([str(shipped("experiments") / "quickstart.yaml")]) == load(QUICK)
 
 
+def test_a_folder_of_a_fields_name_beside_the_spec(tmp_path: Path) -> None:
+    """After a first run a folder store/ lies there; Hydra would take store=other for a group."""
+    (tmp_path / "store").mkdir()
+    file = write(tmp_path / "mine.yaml", {"defaults": ["config", "_self_"], "name": "x"})
+    assert load([file, "store=other"]).store == "other"
+
+
 def test_overrides_and_groups() -> None:
     spec = load([*QUICK, "model.r_max=6", "cluster=debug", "model=allegro_laptop"])
     assert spec.model.r_max == 6
