@@ -25,7 +25,7 @@ test: env
 	$(BIN)/python -m pytest -m '$(TESTS)' $(ARGS)
 
 check: env
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip hydra_plugins
 
 bench: env
 	$(BIN)/python -m benchmarks

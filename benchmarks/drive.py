@@ -16,8 +16,8 @@ from ilmlip.execute.jobs import submitter
 from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
+from ilmlip.spec.cluster import Cluster
 from ilmlip.spec.load import load
-from ilmlip.spec.types import Cluster
 from ilmlip.stages.probe import STAGE, Params
 from ilmlip.store import Store
 
@@ -29,7 +29,7 @@ def probes(count: int) -> Plan:
     """A plan of independent tasks that do nothing."""
     plan = Plan("probes")
     for i in range(count):
-        plan.add(Task(STAGE.name, STAGE.version, Params(name=f"p{i}")), 0)
+        plan.add(Task(STAGE.name, STAGE.version, Params(name=f"p{i}")))
     return plan
 
 
@@ -44,7 +44,7 @@ def study(stage: str, overrides: Sequence[str]) -> tuple[Plan, str]:
     plan = Plan("benchmark")
     for task in whole:
         if task.key in wanted:
-            plan.add(task, 0)
+            plan.add(task)
     return plan, target.key
 
 
@@ -52,7 +52,7 @@ def _is_ours(task: Task) -> bool:
     """Of the first structure, or of its training set, at x = 0.4."""
     about = task.about
     if "structure" in about:
-        return (about["composition"], about["structure"]) == (COMPOSITION, 0)
+        return (about["composition"], about["structure"]) == (COMPOSITION)
     return COMPOSITION in (about.get("compositions"), about.get("training"))
 
 

@@ -1,189 +1,156 @@
-"""The command line: plan, run, status. Answers go to stdout, progress and messages to stderr.
+"""The command line. Answers go to stdout, progress and messages to stderr.
 
 Exit status: 0 all done, 1 some task failed, 2 the spec or the command is wrong.
 """
 
+# PYTHON_ARGCOMPLETE_OK
+
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import signal
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 from ilmlip import __version__
-from ilmlip.errors import IlmlipError, SpecError, StoreError
+from ilmlip.commands import FAILED, WRONG
+from ilmlip.errors import IlmlipError, SpecError
 
-OK, FAILED, WRONG = 0, 1, 2
 INTERRUPTED = 130
 SPEC_HELP = (
     "a YAML file or the name of a shipped experiment, then overrides such as model.r_max=6 or "
     "model=allegro_laptop; or overrides alone"
 )
+COMMANDS = {
+    "plan": (
+        "plan:plan",
+        "show the tasks: cached, to run, failed before; and what they would take",
+    ),
+    "run": ("run:run", "run every task that is not in the store yet"),
+    "status": ("plan:status", "show what is done, running and failed"),
+    "lint": ("share:lint", "show what is bound to fail, before it costs anything"),
+    "describe": ("describe:describe", "print what a field, a group or an option is"),
+    "freeze": ("share:freeze", "write a study as one file: everything resolved, results expected"),
+    "verify": ("share:verify", "say which results of a frozen file stand in the store, and agree"),
+    "diff": ("share:diff", "compare two specs, field by field and by stages: A [...] B [...]"),
+    "export": ("share:export", "write a study as native inputs with scripts: SPEC [...] FOLDER"),
+}
+"""Each command: the module and function below ilmlip.commands that does it, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     options, rest = parser.parse_known_args(arguments)
     # overrides may stand before or after options; what looks like an option and is none is wrong
     for word in rest:
         if word.startswith("-"):
             parser.error(f"unknown option {word}")
-    words = [*options.spec, *rest]
+    options.words = [*options.spec, *rest]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        code: int = options.command(words, options.json)
-        return code
+        return _call(options)
     except SpecError as error:
         return _complain(str(error), WRONG)
-    except StoreError as error:
-        return _complain(str(error), FAILED)
     except IlmlipError as error:
         return _complain(str(error), FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted; run again to go on from what is done", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answer has gone
+        return FAILED
+
+
+def _call(options: argparse.Namespace) -> int:
+    target = COMMANDS[options.command][0]
+    if options.cfg:
+        target = "describe:config"
+    elif options.info:
+        target = "describe:info"
+    elif options.command == "run" and any(
+        w.startswith(("hydra/sweeper=", "hydra.sweeper.")) for w in options.words
+    ):
+        target = "optimise:optimise"
+    module, _, function = target.partition(":")
+    code: int = getattr(import_module(f"ilmlip.commands.{module}"), function)(options)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """`--help` of the commands that take a spec ends with all groups and fields."""
+
+    def format_help(self) -> str:
+        text = super().format_help()
+        if self.prog.split()[-1] in ("run", "plan"):
+            from ilmlip.commands.describe import help_text
+
+            text += f"\n{help_text()}\n"
+        return text
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ilmlip", description="Compile an experiment spec into jobs, and run what is missing."
     )
     parser.add_argument("--version", action="version", version=f"ilmlip {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, function, text in (
-        ("plan", _plan, "show the tasks: cached, to run, failed before"),
-        ("run", _run, "run every task that is not in the store yet"),
-        ("status", _status, "show what is done, running and failed"),
-    ):
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
+    for name, (_, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("spec", nargs="*", metavar="SPEC", help=SPEC_HELP)
-        command.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-        command.set_defaults(command=function)
+        words = command.add_argument("spec", nargs="*", metavar="SPEC", help=SPEC_HELP)
+        words.completer = _complete  # type: ignore[attr-defined]
+        _add_options(command, name)
     return parser
+
+
+def _add_options(command: argparse.ArgumentParser, name: str) -> None:
+    add = command.add_argument
+    command.set_defaults(cfg=None, info=None, multirun=False, allow=[], strict=False, explain=None)
+    if name == "describe":
+        return
+    add("--json", action="store_true", help="print one JSON object on stdout")
+    add("-m", "--multirun", action="store_true", help="overrides may hold several values: a sweep")
+    add(
+        "--allow",
+        action="append",
+        metavar="PATH",
+        help="a path or address outside the study's folder that the spec may use",
+    )
+    if name in ("plan", "run", "lint"):
+        add("--strict", action="store_true", help="stop at lint's warnings as well")
+    if name in ("plan", "run"):
+        add("--cfg", choices=["job"], help="print the composed config and end")
+        add("--info", action="store_true", help="print search path, plugins, options and end")
+    if name == "plan":
+        add("--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run")
+    if name == "freeze":
+        add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
+
+
+def _complete(prefix: str, **_given: object) -> Iterator[str]:
+    """Words that a SPEC may go on with: experiments, GROUP=OPTION, FIELD=."""
+    from ilmlip.spec.reference import all_fields
+    from ilmlip.spec.shipped import groups, options, shipped
+
+    yield from (file.stem for file in shipped("experiments").glob("*.yaml"))
+    chosen, equals, _rest = prefix.partition("=")
+    if equals and chosen in groups():
+        yield from (f"{chosen}={option}" for option in options(chosen))
+        return
+    yield from (f"{group}=" for group in groups() if group != "ion")
+    yield from (f"{path}=" for path, _ in all_fields() if ".N" not in path and "[]" not in path)
 
 
 def _complain(message: str, code: int) -> int:
     print(f"ilmlip: {message}", file=sys.stderr)
     return code
-
-
-def _plan(words: list[str], as_json: bool) -> int:
-    return _show_states(words, as_json)
-
-
-def _status(words: list[str], as_json: bool) -> int:
-    return _show_states(words, as_json, show_failures=True)
-
-
-def _show_states(words: list[str], as_json: bool, show_failures: bool = False) -> int:
-    """Load and compile, then print the state of every task; nothing is run or written."""
-    from ilmlip.execute.claims import Claims
-    from ilmlip.plan.compile import compile_study
-    from ilmlip.plan.graph import states
-    from ilmlip.spec.load import load
-    from ilmlip.store import Store, told
-
-    spec = load(words)
-    plan = compile_study([spec])
-    store = Store(Path(spec.store))
-    found = states(plan, store, Claims(store.root).alive())
-    failed = told(f for key, s in found.items() if s == "failed" and (f := store.failure(key)))
-    if as_json:
-        tasks = [
-            {
-                "key": task.key,
-                "stage": task.stage,
-                "state": found[task.key],
-                "needs": list(task.inputs()),
-                "points": sorted(plan.points[task.key]),
-                "about": dict(task.about),
-            }
-            for task in plan
-        ]
-        answer = {"study": spec.name, "points": 1, "tasks": tasks, "failed": failed}
-        print(json.dumps(answer))
-        return OK
-    print(f"{spec.name}: {len(plan)} tasks, store {store.root}")
-    _print_stages([(task.stage, found[task.key]) for task in plan])
-    if show_failures:
-        _print_failures(failed)
-    return OK
-
-
-def _print_failures(failed: list[dict[str, str]]) -> None:
-    for row in failed:
-        log = f"\n  log: {row['log']}" if row["log"] else ""
-        print(f"failed: {row['key']}: {row['reason']}{log}")
-
-
-def _print_stages(rows: list[tuple[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = {
-        "cached": "cached",
-        "todo": "to run",
-        "failed": "failed before",
-        "running": "running",
-    }
-    counts = Counter(rows)
-    table = Table("stage", *(title for title in columns.values()), box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in dict.fromkeys(stage for stage, _ in rows):
-        table.add_row(name, *(str(counts[name, state] or "·") for state in columns))
-    Console().print(table)
-
-
-def _run(words: list[str], as_json: bool) -> int:
-    from rich.console import Console
-
-    from ilmlip.run import run_study
-    from ilmlip.spec.load import load
-    from ilmlip.store import told
-
-    spec = load(words)
-    ended = run_study(spec, Console(stderr=True))
-    settled = Counter(ended.outcome.settled.values())
-    for message in ended.messages:
-        print(f"ilmlip: {message}", file=sys.stderr)
-    failed = told(ended.outcome.failures.values())
-    if as_json:
-        answer: dict[str, Any] = {
-            "study": spec.name,
-            "done": settled["done"],
-            "cached": settled["cached"],
-            "failed": failed,
-            "blocked": settled["blocked"],
-            "outputs": ended.outputs,
-        }
-        print(json.dumps(answer))
-    else:
-        _print_outputs(ended.outputs)
-        print(
-            f"{spec.name}: {settled['done']} tasks done, {settled['cached']} were there already"
-            + (f", {settled['failed']} failed" if settled["failed"] else "")
-            + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
-        )
-        _print_failures(failed)
-    return OK if ended.ok else FAILED
-
-
-def _print_outputs(outputs: dict[str, str]) -> None:
-    """The matrix and the findings as tables, and where the files are."""
-    from rich.console import Console
-
-    from ilmlip.report.terminal import render
-
-    console = Console()
-    for part in render(outputs):
-        console.print(part)
-    for name, path in outputs.items():
-        print(f"{name}: {path}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,19 @@ class SpecError(IlmlipError):
     """
 
     def __init__(self, where: str, message: str) -> None:
-        super().__init__(f"{where}: {message}")
-        self.where = where
-        self.message = message
+        self.where = _one_line(where)
+        self.message = _one_line(message)
+        super().__init__(f"{self.where}: {self.message}")
+
+
+LONGEST = 1500
+"""Characters of a place or a message; what a stranger's file holds may be longer."""
+
+
+def _one_line(text: str) -> str:
+    """The text with what cannot be printed escaped, on one line, cut if it is very long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 
 class StageError(IlmlipError):

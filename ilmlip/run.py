@@ -8,17 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from ilmlip import track
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
-from ilmlip.execute.jobs import submitter
-from ilmlip.execute.progress import Display
-from ilmlip.hashing import plain
-from ilmlip.plan.compile import about_study, compile_study, study_key
+from ilmlip.plan.compile import About, about_study, study_key
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
+from ilmlip.report.sweep import write_sweep
+from ilmlip.spec.study import Study, study_data
 from ilmlip.spec.types import Spec
 from ilmlip.store import Store
 
@@ -35,7 +32,9 @@ class Ended:
     store: Store
     outcome: Outcome
     outputs: dict[str, str] = field(default_factory=dict)
-    """Paths of what the user looks at: "matrix", "figure", "findings" …"""
+    """Paths of what the user looks at: "matrix", "figure", "findings", or "sweep"."""
+    points: list[dict[str, str]] = field(default_factory=list)
+    """Likewise of each point."""
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -44,31 +43,43 @@ class Ended:
         return all(how in THERE for how in self.outcome.settled.values())
 
 
-def run_study(spec: Spec, console: Console) -> Ended:
-    """Run what a spec wants and the store does not have yet."""
-    plan = compile_study([spec])
+def run_study(study: Study, plan: Plan) -> Ended:
+    """Run what a study wants and the store does not have yet."""
+    spec = study.spec
     store = Store(Path(spec.store))
     store.prepare()
     todo = [key for key, state in states(plan, store).items() if state != "cached"]
     if not todo:
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
-        return Ended(plan, store, outcome, lay_out(plan, store, outcome), _catch_up(spec, store))
+        outputs, points = lay_out(study, plan, store, outcome)
+        return Ended(plan, store, outcome, outputs, points, _catch_up(spec, store))
     events = Events(store.root)
     events.start(
         study=spec.name,
-        study_key=study_key(spec),
-        spec=plain(spec),
-        params=about_study(spec),
+        study_key=study_key(study.specs),
+        spec=study_data(study),
+        params=_about(study),
     )
     tracker = track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
-    with Display(plan, console) as display:
+    from rich.console import Console
+
+    from ilmlip.execute.progress import Display
+
+    with Display(plan, Console(stderr=True)) as display:
         outcome = _drive(spec, plan, store, events, display.update)
-    outputs = lay_out(plan, store, outcome)
-    ended = Ended(plan, store, outcome, outputs)
+    outputs, points = lay_out(study, plan, store, outcome)
+    ended = Ended(plan, store, outcome, outputs, points)
     events.end("done" if ended.ok else "failed", outputs)
     if tracker is not None:
         ended.messages += _await(tracker, spec, store)
     return ended
+
+
+def _about(study: Study) -> About:
+    """The main parameters that all points share, and how many points there are."""
+    first, *others = map(about_study, study.specs)
+    same = {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
+    return same if not others else {**same, "points": len(study.points)}
 
 
 def _drive(
@@ -85,6 +96,8 @@ def _drive(
         elif how == "failed":
             events.failed(task, driver.outcome.failures[task.key])
 
+    from ilmlip.execute.jobs import submitter
+
     jobs = submitter(spec.cluster, store.root, folder)
     driver = Driver(plan, store, spec.cluster, jobs, folder, listen)
     try:
@@ -94,17 +107,35 @@ def _drive(
         raise
 
 
-def lay_out(plan: Plan, store: Store, outcome: Outcome) -> dict[str, str]:
-    """Copy a study's outputs to `<store>/studies/<study>/`, where a person finds them."""
+def lay_out(
+    study: Study, plan: Plan, store: Store, outcome: Outcome
+) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Put a study's outputs into `<store>/studies/<study>/`, where a person finds them.
+
+    Returns their paths, and those of each point: a study of one point has copies of its files, one
+    of several has the table of all its points, whose files stay where they are.
+    """
     folder = store.root / "studies" / plan.study
+    points = [
+        {
+            name: str(store.folder(key) / file)
+            for name, (key, file) in outputs.items()
+            if outcome.settled.get(key) in THERE
+        }
+        for outputs in plan.outputs
+    ]
     found: dict[str, str] = {}
-    for name, (key, file) in plan.outputs.items():
-        if outcome.settled.get(key) not in THERE:
-            continue
+    if any(points):
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(store.folder(key) / file, folder / file)
-        found[name] = str(folder / file)
-    return found
+    if len(points) == 1:
+        for name, path in points[0].items():
+            found[name] = str(folder / Path(path).name)
+            shutil.copyfile(path, found[name])
+    elif any(points):
+        matrices = [Path(point["matrix"]) if "matrix" in point else None for point in points]
+        found["sweep"] = str(folder / "sweep.csv")
+        write_sweep(Path(found["sweep"]), [point.swept for point in study.points], matrices)
+    return found, points
 
 
 def _catch_up(spec: Spec, store: Store) -> list[str]:

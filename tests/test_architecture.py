@@ -17,8 +17,9 @@ PACKAGE = Path(ilmlip.__file__).parent
 
 LAYERS = (
     {"cli"},
+    {"commands"},
     {"run"},
-    {"execute", "track"},
+    {"execute", "track", "lint", "share", "export"},
     {"plan"},
     {"store"},
     {"stages"},
@@ -31,12 +32,21 @@ LAYERS = (
 """Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
 
 ONLY = {
-    "hydra": {"ilmlip.spec.load"},
-    "omegaconf": {"ilmlip.spec.load"},
+    "hydra": {"ilmlip.spec.compose"},
+    "omegaconf": {"ilmlip.spec.compose"},
     "submitit": {"ilmlip.execute.jobs"},
     "mlflow": {"ilmlip.track"},
-    "torch": {"ilmlip.engines.nequip", "ilmlip.engines.nequip_weights"},
-    "nequip": {"ilmlip.engines.nequip", "ilmlip.engines.nequip_weights"},
+    # export.tools: programs that an export carries, which run without ilmlip
+    "torch": {
+        "ilmlip.engines.nequip",
+        "ilmlip.engines.nequip_weights",
+        "ilmlip.export.tools",
+    },
+    "nequip": {
+        "ilmlip.engines.nequip",
+        "ilmlip.engines.nequip_weights",
+        "ilmlip.export.tools",
+    },
     "allegro": {"ilmlip.engines.nequip_weights"},
     "lammps": {"ilmlip.engines.lammps"},
     "tblite": {"ilmlip.engines.xtb"},

@@ -31,6 +31,13 @@ def test_the_wheel_holds_every_config_and_experiment(wheel: Path) -> None:
             assert f"ilmlip/shipped/{path.relative_to(ROOT)}" in names
 
 
+def test_the_wheel_holds_the_tools_of_an_export(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tools = {f"ilmlip/export/tools/{p.name}" for p in (ROOT / "ilmlip/export/tools").glob("*.py")}
+    assert "ilmlip/export/tools/evaluate.py" in tools
+    assert tools <= names
+
+
 def test_an_installed_ilmlip_finds_the_shipped_spec(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     subprocess.run(

@@ -55,6 +55,19 @@ def set_label(fractions: Sequence[float]) -> str:
     return "+".join(fraction_label(x) for x in sorted(fractions))
 
 
+def ideal_volume(molar_volumes: Sequence[float], numbers: Sequence[float]) -> float:
+    """Volume (Å³) of a box whose salts keep their molar volumes (cm³/mol): an ideal mixture.
+
+    `numbers`: formula units of each salt in the box.
+    """
+    return sum(v * n for v, n in zip(molar_volumes, numbers, strict=True)) * CM3_PER_MOL
+
+
+def box_edge(molar_volumes: Sequence[float], numbers: Sequence[float]) -> float:
+    """Edge (Å) of the cubic box of an ideal mixture."""
+    return float(ideal_volume(molar_volumes, numbers) ** (1 / 3))
+
+
 def ideal_density(
     masses: Mapping[str, float],
     counts: Mapping[str, int],
@@ -67,5 +80,5 @@ def ideal_density(
     salt; `numbers`: formula units of each salt in the box.
     """
     mass = sum(masses[ion] * number for ion, number in counts.items())
-    volume = sum(v * n for v, n in zip(molar_volumes, numbers, strict=True)) * CM3_PER_MOL
+    volume = ideal_volume(molar_volumes, numbers)
     return AMU_PER_A3 * mass / volume

@@ -15,7 +15,7 @@ from ilmlip.execute.slots import Estimates, Slots, choose, needs, urgency
 from ilmlip.execute.worker import shortage
 from ilmlip.plan.graph import Plan, is_current
 from ilmlip.plan.task import Task
-from ilmlip.spec.types import Cluster
+from ilmlip.spec.cluster import Cluster
 from ilmlip.stages.base import Resources
 from ilmlip.store import Failure, Store
 

@@ -14,7 +14,7 @@ import psutil
 
 from ilmlip.execute.worker import THREADS, pack, work
 from ilmlip.plan.task import Task
-from ilmlip.spec.types import Cluster
+from ilmlip.spec.cluster import Cluster
 from ilmlip.stages.base import Resources
 
 TAIL = 2000

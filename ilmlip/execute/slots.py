@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from ilmlip.plan.task import Task
-from ilmlip.spec.types import Cluster
+from ilmlip.spec.cluster import Cluster
 from ilmlip.stages import stage
 from ilmlip.stages.base import Resources
 

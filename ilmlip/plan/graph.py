@@ -18,16 +18,29 @@ class Plan:
 
     study: str
     tasks: dict[str, Task] = field(default_factory=dict)
-    points: dict[str, set[int]] = field(default_factory=dict)
-    """Which points of the study want a task, by key."""
-    outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """What a user looks at in the end: a name such as "matrix" to the key and file that hold it."""
+    outputs: list[dict[str, tuple[str, str]]] = field(default_factory=list)
+    """What a user looks at in the end, by point: a name such as "matrix" to the key and file that
+    hold it. Every task of a point is needed by one of these."""
 
-    def add(self, task: Task, point: int) -> str:
-        """Add a task for a point, once however many points want it; returns its key."""
+    def add(self, task: Task) -> str:
+        """Add a task, once however many points want it; returns its key."""
         self.tasks.setdefault(task.key, task)
-        self.points.setdefault(task.key, set()).add(point)
         return task.key
+
+    def points(self) -> dict[str, list[int]]:
+        """Which points of the study want a task, by key, ascending."""
+        masks = dict.fromkeys(self.tasks, 0)
+        for point, outputs in enumerate(self.outputs):
+            for key, _ in outputs.values():
+                masks[key] |= 1 << point
+        for key, task in reversed(self.tasks.items()):
+            for needed in task.inputs():
+                masks[needed] |= masks[key]
+        listed: dict[int, list[int]] = {}
+        for mask in masks.values():
+            if mask not in listed:
+                listed[mask] = [i for i, bit in enumerate(reversed(f"{mask:b}")) if bit == "1"]
+        return {key: listed[mask] for key, mask in masks.items()}
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks.values())

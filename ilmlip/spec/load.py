@@ -1,243 +1,304 @@
-"""From a file or Hydra overrides to a frozen spec. The only module that imports Hydra and OmegaConf.
+"""From a file or overrides to a frozen spec, or to a study of many.
 
 A SPEC is a list of words as on the command line: first a file (a path, or the bare name of a
-shipped experiment) or nothing, then overrides (`model.r_max=6`, `model=allegro_laptop`).
+shipped experiment) or nothing, then overrides (`model.r_max=6`, `model=allegro_laptop`). A sweep
+stands in the file (`sweep:`) or, with multirun, in the overrides (`model.r_max=4,5,6`).
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from ilmlip.chemistry.ion import load_ion
 from ilmlip.errors import SpecError
+from ilmlip.record import Record
+from ilmlip.spec import paths
+from ilmlip.spec.compose import (
+    MAX_POINTS,
+    PLAIN_KEY,
+    Composed,
+    Setting,
+    assign,
+    compose,
+    has_references,
+    resolve,
+    setting,
+)
 from ilmlip.spec.locate import Sources, explain
+from ilmlip.spec.shipped import groups, options, shipped
+from ilmlip.spec.study import Frozen, Point, Study, shown_value
 from ilmlip.spec.types import Spec
+from ilmlip.spec.words import ONE_PLACE, split, typed_settings
+from ilmlip.spec.yaml_file import check_data, shown
 
-YAML_SUFFIXES = (".yaml", ".yml")
+BESIDE = ("sweep", "points", "frozen", "defaults")
+"""Sections of a file that are no part of a spec."""
 
 
 def load(words: Sequence[str]) -> Spec:
-    """The spec that the words name. Raises SpecError, naming the place, if it is not a valid one."""
-    file, overrides = _split(words)
-    data, sources = _compose(file, overrides)
-    _expand_ions(data, sources)
-    try:
-        return Spec.model_validate(data)
-    except ValidationError as error:
-        raise explain(error, Spec, sources) from None
-    except SpecError as error:
-        raise SpecError(sources.place(tuple(error.where.split("."))), error.message) from None
+    """The spec that the words name (a study's first). Raises SpecError, naming the place."""
+    return load_study(words).spec
 
 
-def shipped(kind: str) -> Path:
-    """The folder "conf" or "experiments": inside an installed ilmlip, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "shipped" / kind
-    return installed if installed.is_dir() else package.parent / kind
+def load_study(words: Sequence[str], *, multirun: bool = False, allow: Sequence[str] = ()) -> Study:
+    """The study that the words name. Raises SpecError, naming the place, if it is not a valid one.
 
-
-@cache
-def groups() -> tuple[str, ...]:
-    """The config groups of conf/."""
-    return tuple(sorted(p.name for p in shipped("conf").iterdir() if p.is_dir()))
-
-
-def _split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """Separate the file from the overrides, and find the file."""
-    if not words or "=" in words[0] or words[0].startswith("~"):
-        return None, list(words)
-    for word in words[1:]:
-        if "=" not in word and not word.startswith("~"):
-            raise SpecError(
-                "command line", f"{word!r} is no override; write KEY=VALUE after one SPEC"
-            )
-    return _find(words[0]), list(words[1:])
-
-
-def _find(name: str) -> Path:
-    path = Path(name)
-    if path.suffix in YAML_SUFFIXES:
-        if path.is_file():
-            return path.absolute()
-        raise SpecError(
-            name, "no such file; give the path of a YAML file or the name of an experiment"
-        )
-    own = shipped("experiments")
-    known = sorted(p.stem for p in own.glob("*.yaml"))
-    if name in known:
-        return own / f"{name}.yaml"
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise SpecError(name, f"no experiment of that name; {hint}there are {', '.join(known)}")
-
-
-@dataclass(frozen=True)
-class _Override:
-    """One word of the command line: `text` as typed, `key` what it sets, `hydra` what Hydra gets."""
-
-    text: str
-    key: str
-    hydra: str
-
-
-def _override(text: str, chosen: set[str]) -> _Override:
-    """Let a field that stands in no file be set as well: Hydra wants `++` for it.
-
-    A config group that is not among those `chosen` by the file or by conf/config.yaml is added at
-    the end (`scale`, which sets sizes over all else). Unknown keys are left to the validation,
-    which names the place and the nearest valid key.
+    `allow` names paths and addresses outside the study's folder that its file may use.
     """
-    key = text.split("=", 1)[0]
-    if key.lstrip("+~").split(".")[0] == "hydra":
-        raise SpecError(f"command line: {text}", "Hydra's own settings are not part of a spec")
-    plain = re.fullmatch(r"[A-Za-z_][\w.]*", key)
-    sign = ""
-    if plain:
-        sign = "++" if key not in groups() else "" if key in chosen else "+"
-    return _Override(text, key.lstrip("+~"), f"{sign}{text}")
+    return _Loader(words, multirun, tuple(allow)).study()
 
 
-def _chosen(file: Path) -> set[str]:
-    """The config groups that a file's defaults list names, or that it gets from conf/config.yaml."""
-    content = yaml.load(file.read_text(), Loader=_loader())
-    found: set[str] = set()
-    for item in content.get("defaults") or () if isinstance(content, dict) else ():
-        if item == "config":
-            found |= _chosen(shipped("conf") / "config.yaml")
-        elif isinstance(item, dict):
-            found |= {str(key).split()[-1].lstrip("/") for key in item}
-    return found
+@dataclass
+class _Group:
+    """The composition of one choice of the swept groups, with what is made of its sections."""
+
+    composed: Composed
+    sources: Sources
+    sections: dict[tuple[str, int], tuple[Any, Any]] = field(default_factory=dict)
+    """By name and identity of the plain section: that section, and the validated one."""
 
 
-def _compose(file: Path | None, words: Sequence[str]) -> tuple[dict[str, Any], Sources]:
-    """The composed config as plain data, and where each part of it came from."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+class _Loader:
+    """Loads one study."""
 
-    conf = shipped("conf")
-    folder, name = (file.parent, file.stem) if file else (conf, "config")
-    shown = _shown(file) if file else "command line"
-    if file is not None:
-        _check_yaml(file)
-    chosen = _chosen(file or conf / "config.yaml")
-    overrides = [_override(word, chosen) for word in words]
-    search = "hydra.searchpath=['file://" + str(conf).replace("'", "\\'") + "']"
-    try:
-        with initialize_config_dir(str(folder), version_base="1.3", job_name="ilmlip"):
-            composed = compose(
-                name, [search, *(o.hydra for o in overrides)], return_hydra_config=True
+    def __init__(self, words: Sequence[str], multirun: bool, allow: tuple[str, ...]) -> None:
+        self.file, texts = split(words)
+        self.beside = self.file.parent if self.file else None
+        self.allow = allow
+        self.read: list[str] = []
+        typed = typed_settings(texts, self.file, multirun)
+        self.base = compose(self.file, [s for s in typed if len(s.values) <= 1])
+        self.changed = bool(typed)
+        self.settings = self._settings(typed)
+
+    def _settings(self, typed: Sequence[Setting]) -> list[Setting]:
+        """The file's sweep and the command line's words, as Hydra orders them: later values win."""
+        found: dict[str, Setting] = {}
+        where = shown(self.file) if self.file else "command line"
+        sweep = self.base.data.pop("sweep", None) or {}
+        if not isinstance(sweep, dict):
+            raise SpecError(
+                f"{where}: sweep", f"found {sweep!r}; give a mapping of fields to values"
             )
-            choices = dict(composed.hydra.runtime.choices)
-            composed = OmegaConf.masked_copy(composed, [str(k) for k in composed if k != "hydra"])
-            _refuse_resolvers(OmegaConf.to_container(composed), shown)
-            data = OmegaConf.to_container(composed, resolve=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise SpecError(shown, _one_line(error)) from None
-    files: list[tuple[Path, tuple[str, ...]]] = [(file, ())] if file else []
-    for group, choice in choices.items():
-        if isinstance(choice, str) and group in groups():
-            own = folder / group / f"{choice}.yaml"
-            files.append((own if own.is_file() else conf / group / f"{choice}.yaml", (group,)))
-    files.append((conf / "config.yaml", ()))
-    if not isinstance(data, dict):
-        raise SpecError(shown, f"holds {type(data).__name__}; a spec is a mapping of sections")
-    typed = {o.key: o.text for o in overrides}
-    return {str(k): v for k, v in data.items()}, Sources(tuple(files), typed)
+        for key, value in sweep.items():
+            found[key] = self._axis(key, value)
+        for number, one in enumerate(typed):
+            found[f"~{number}" if one.native else one.key] = one
+        count = math.prod(len(s.values) for s in found.values() if not s.native)
+        if count > MAX_POINTS:
+            raise SpecError(
+                f"{where}: sweep", f"has {count:,} points; at most {MAX_POINTS:,}. Sweep over less"
+            )
+        return list(found.values())
 
-
-def _check_yaml(file: Path) -> None:
-    """Say where a file that is no YAML goes wrong, before Hydra gets it."""
-    try:
-        content = yaml.load(file.read_text(), Loader=_loader())
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(
-            _shown(file), f"cannot be read ({error}); give a readable YAML file"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"{_shown(file)}:{line}", f"is not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise SpecError(_shown(file), f"is not YAML: {_one_line(error)}") from None
-    if not isinstance(content, dict):
-        raise SpecError(
-            _shown(file),
-            f"holds {type(content).__name__}, not a mapping of sections (name, system, model, …)",
-        )
-
-
-def _loader() -> Any:
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _refuse_resolvers(value: Any, shown: str, path: tuple[str, ...] = ()) -> None:
-    """A spec is data: `${other.field}` is fine, `${resolver:…}` could read the environment."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            _refuse_resolvers(inner, shown, (*path, str(key)))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _refuse_resolvers(inner, shown, (*path, str(index)))
-    elif isinstance(value, str) and re.search(r"\$\{[^}]*:", value):
-        raise SpecError(
-            f"{shown}: {'.'.join(path)}",
-            f"{value!r} calls a resolver; a spec is data, so write the value itself "
-            "(a reference to another field, ${section.field}, is allowed)",
-        )
-
-
-def _expand_ions(data: dict[str, Any], sources: Sources) -> None:
-    """Replace each ion that is named (in conf/ion, or by a path beside the spec) by its data."""
-    system = data.get("system")
-    ions = system.get("ions") if isinstance(system, dict) else None
-    if not isinstance(ions, dict):
-        return  # the validation says what is wrong
-    for name, value in ions.items():
+    def _axis(self, key: str, value: Any) -> Setting:
+        """One entry of the section `sweep`: Hydra's syntax in a string, or a list of values."""
+        place = Sources(self._files(self.base), {}).place(("sweep", key))
+        if not PLAIN_KEY.fullmatch(key) or key.split(".", 1)[0] == "hydra":
+            raise SpecError(place, f"{key!r} is no field; write a path such as model.r_max")
         if isinstance(value, str):
-            ions[name] = load_ion(_ion_file(value, f"system.ions.{name}", sources))
+            made = setting(f"{key}={value}", place, self.beside)
+        elif isinstance(value, list) and value:
+            made = Setting(
+                key, tuple(map(shown_value, value)), tuple(value), place, key in groups()
+            )
+        else:
+            raise SpecError(place, f'found {value!r}; give values, [4, 5] or "4,5" or "range(4,8)"')
+        if key.split(".", maxsplit=1)[0] in ONE_PLACE:
+            raise SpecError(place, "can't be swept: a study is one plan, in one store")
+        if len(set(made.texts)) != len(made.texts):
+            raise SpecError(place, f"names a value twice in {', '.join(made.texts)}")
+        return made
 
+    def _files(self, composed: Composed) -> tuple[tuple[Path, tuple[str, ...]], ...]:
+        """Every file that the config came from, with the section that it fills."""
+        conf = shipped("conf")
+        files: list[tuple[Path, tuple[str, ...]]] = [(self.file, ())] if self.file else []
+        for group, choice in composed.choices.items():
+            if group in groups():
+                files.append((options(group, self.beside).get(choice, conf / choice), (group,)))
+        return (*files, (conf / "config.yaml", ()))
 
-def _ion_file(value: str, where: str, sources: Sources) -> Path:
-    own = shipped("conf") / "ion"
-    if not value.endswith(YAML_SUFFIXES):
-        known = sorted(p.stem for p in own.glob("*.yaml"))
-        if value in known:
-            return own / f"{value}.yaml"
-        close = difflib.get_close_matches(value, known, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise SpecError(
-            sources.place(tuple(where.split("."))),
-            f"unknown ion {value!r}; {hint}there are {', '.join(known)}, or give a .yaml file",
+    # --- points
+
+    def study(self) -> Study:
+        data = self.base.data
+        listed, frozen = data.pop("points", None), data.pop("frozen", None)
+        swept = [s for s in self.settings if s.is_group and len(s.values) > 1]
+        swept_keys = {s.key for s in self.settings if len(s.values) > 1}
+        found = []
+        if listed is not None:
+            found = list(self._listed(listed))
+        else:
+            made: dict[tuple[str, ...], _Group] = {}
+            for combination in itertools.product(*(range(len(s.values)) for s in self.settings)):
+                chosen = list(zip(self.settings, combination, strict=True))
+                options_ = tuple(s.texts[i] for s, i in chosen if s in swept)
+                if options_ not in made:
+                    made[options_] = self._group(chosen, bool(swept))
+                found.append(self._point(made[options_], chosen, swept_keys))
+        return Study(
+            tuple(found), self._frozen(frozen), self.changed, tuple(dict.fromkeys(self.read))
         )
-    first = sources.files[0][0] if sources.files else Path()
-    path = Path(value) if Path(value).is_absolute() else first.parent / value
-    if not path.is_file():
-        raise SpecError(
-            sources.place(tuple(where.split("."))), f"no such file: {value} (looked at {path})"
-        )
-    return path
+
+    def _group(self, chosen: Sequence[tuple[Setting, int]], composes: bool) -> _Group:
+        """Compose one choice of the groups, all other values at what the point gets later."""
+        composed = self.base
+        if composes:
+            first = [_single(s, i) for s, i in chosen if len(s.values) <= 1 or s.is_group]
+            composed = compose(self.file, first)
+            for name in BESIDE:
+                composed.data.pop(name, None)
+        return _Group(composed, Sources(self._files(composed), {}))
+
+    def _point(
+        self, group: _Group, chosen: Sequence[tuple[Setting, int]], swept: set[str]
+    ) -> Point:
+        """Put a point's values into the composition, and validate what they change."""
+        data, places = group.composed.data, {}
+        for one, index in chosen:
+            if one.native:
+                continue
+            places[one.key] = one.where if len(one.values) == 1 else _place(one, index)
+            # what is fixed is in the composition already, unless a swept field is a part of it
+            if not one.is_group and (one.key in swept or _overlaps(one.key, swept)):
+                data = assign(data, one.key, one.values[index], places[one.key])
+        sources = Sources(group.sources.files, places)
+        values = {s.key: s.values[i] for s, i in chosen if s.key in swept}
+        return Point(self._spec(data, sources, group), values)
+
+    def _listed(self, listed: Any) -> Iterator[Point]:
+        """The points of a frozen file: what was swept, and the fields that differ from the spec."""
+        where = f"{shown(self.file) if self.file else 'command line'}: points"
+        if not isinstance(listed, list) or not listed or len(listed) > MAX_POINTS:
+            raise SpecError(where, f"give a list of at least one and at most {MAX_POINTS:,} points")
+        if any(len(s.values) > 1 for s in self.settings):
+            raise SpecError(where, "a frozen file has its points; sweep the spec it was made from")
+        group = _Group(self.base, Sources(self._files(self.base), {}))
+        typed = {s.key: s for s in self.settings}
+        for index, one in enumerate(listed):
+            place = f"{where}.{index}"
+            parts = {"swept", "changes"}
+            if not isinstance(one, dict) or not set(one) <= parts:
+                raise SpecError(place, "give a mapping with `swept` and `changes`")
+            swept, changes = (one.get(n) or {} for n in ("swept", "changes"))
+            if not isinstance(swept, dict) or not isinstance(changes, dict):
+                raise SpecError(place, "`swept` and `changes` are mappings of fields to values")
+            data = self.base.data
+            for key, value in changes.items():
+                if key.split(".", 1)[0] in ONE_PLACE or not PLAIN_KEY.fullmatch(key):
+                    raise SpecError(f"{place}.changes.{key}", "can't differ from point to point")
+                data = replace(data, key, value, f"{place}.changes.{key}")
+            for one_typed in typed.values():
+                if not one_typed.is_group and not one_typed.native:
+                    data = assign(data, one_typed.key, one_typed.values[0], one_typed.where)
+            places = {k: f"{place}.changes.{k}" for k in changes}
+            places |= {k: s.where for k, s in typed.items()}
+            kept = {k: v for k, v in swept.items() if k not in typed}
+            yield Point(self._spec(data, Sources(group.sources.files, places), group), kept)
+
+    # --- from plain data to types
+
+    def _spec(self, data: dict[str, Any], sources: Sources, group: _Group) -> Spec:
+        """Validate; a section that is the same object as in another point is validated once."""
+        if has_references_in(data, group):
+            data = resolve(data, shown(self.file) if self.file else "command line")
+        parts: dict[str, Any] = {}
+        for name, raw in data.items():
+            if name in BESIDE:
+                continue
+            kept = group.sections.get((name, id(raw)))
+            if kept is None:
+                kept = (raw, self._section(name, raw, sources))
+                group.sections[name, id(raw)] = kept
+            parts[name] = kept[1]
+        try:
+            return Spec.model_validate(parts)
+        except ValidationError as error:
+            raise explain(error, Spec, sources) from None
+        except SpecError as error:
+            raise _located(error, sources) from None
+
+    def _section(self, name: str, raw: Any, sources: Sources) -> Any:
+        """One section, validated if it is a record; what is wrong with it is told by the whole."""
+        if name == "system":
+            raw = self._with_ions(raw, sources)
+        paths.check(name, raw, sources, self.file, self.allow)
+        info = Spec.model_fields.get(name)
+        kind = info.annotation if info else None
+        if not (isinstance(kind, type) and issubclass(kind, Record)):
+            return raw
+        try:
+            return kind.model_validate(raw)
+        except ValidationError:
+            return raw
+        except SpecError as error:
+            raise _located(error, sources) from None
+
+    def _with_ions(self, system: Any, sources: Sources) -> Any:
+        """Replace each ion that is named (in conf/ion, or by a path beside the spec) by its data."""
+        ions = system.get("ions") if isinstance(system, dict) else None
+        if not isinstance(system, dict) or not isinstance(ions, dict):
+            return system  # the validation says what is wrong
+        found = dict(ions)
+        for name, value in ions.items():
+            if isinstance(value, str):
+                where = sources.place(("system", "ions", name))
+                file = paths.ion_file(value, where, self.file, sources, self.allow)
+                self.read.append(str(file))
+                found[name] = load_ion(file)
+        return {**system, "ions": found}
+
+    def _frozen(self, raw: Any) -> Frozen | None:
+        if raw is None:
+            return None
+        where = f"{shown(self.file) if self.file else 'command line'}: frozen"
+        check_data(raw, where)
+        try:
+            return Frozen.model_validate(raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join([where, *map(str, first["loc"])])
+            raise SpecError(place, f"{first['msg']}; freeze the study again") from None
 
 
-def _shown(file: Path) -> str:
-    """A path as the user would write it from here."""
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except ValueError:
-        return str(file)
+def _single(one: Setting, index: int) -> Setting:
+    """One value of a setting."""
+    if one.native:
+        return one
+    return Setting(one.key, (one.texts[index],), (one.values[index],), one.where, one.is_group)
 
 
-def _one_line(error: BaseException) -> str:
-    """The text of a Hydra, OmegaConf or YAML error without its line breaks and echoes."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    keep = [line for line in lines if not re.match(r"(full_key|object_type|See https?):?", line)]
-    return "; ".join(keep) or type(error).__name__
+def _place(one: Setting, index: int) -> str:
+    """Where a swept value stands, and which it is."""
+    return f"{one.where} ({one.key}={one.texts[index]})"
+
+
+def _overlaps(key: str, others: set[str]) -> bool:
+    """Whether one of the other fields is a part of this one, or this one of it."""
+    return any(o.startswith(f"{key}.") or key.startswith(f"{o}.") for o in others)
+
+
+def replace(data: dict[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
+    """`data` with the value of a field replaced, whatever it was (assign merges mappings)."""
+    cleared = assign(data, key, None, where)
+    return assign(cleared, key, value, where)
+
+
+def has_references_in(data: Mapping[str, Any], group: _Group) -> bool:
+    """Whether a section holds a reference; what has been validated without resolving has none."""
+    return any(
+        (name, id(raw)) not in group.sections and has_references(raw) for name, raw in data.items()
+    )
+
+
+def _located(error: SpecError, sources: Sources) -> SpecError:
+    """Add the file and line to an error that names a field."""
+    return SpecError(sources.place(tuple(error.where.split("."))), error.message)

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ilmlip.errors import SpecError
+from ilmlip.spec.yaml_file import shown
 
 SHOWN = 60
 """Longest value that an error message repeats."""
@@ -26,26 +27,26 @@ class Sources:
     files: tuple[tuple[Path, tuple[str, ...]], ...]
     """Each file with the path of the section that it fills: () or ("model",)."""
     overrides: Mapping[str, str]
-    """Words of the command line, by the key that they set."""
+    """What set a key instead of a file, by the key: "command line: model.r_max=6"."""
 
     def place(self, path: tuple[str, ...]) -> str:
         """`FILE:LINE: a.b.c` of a field, or the word of the command line that set it."""
         dotted = ".".join(path)
-        for key, text in self.overrides.items():
+        for key, text in reversed(list(self.overrides.items())):
             if dotted == key or dotted.startswith(f"{key}."):
-                return f"command line: {text}"
+                return text
         deepest: tuple[int, str] = (0, "")
         for file, prefix in self.files:
             if path[: len(prefix)] != prefix:
                 continue
             depth, line = _line(file, path[len(prefix) :])
             if depth and len(prefix) + depth > deepest[0]:
-                deepest = (len(prefix) + depth, f"{_relative(file)}:{line}: ")
+                deepest = (len(prefix) + depth, f"{shown(file)}:{line}: ")
         return f"{deepest[1]}{dotted}"
 
-
-def _relative(file: Path) -> str:
-    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)
+    def is_typed(self, path: tuple[str, ...]) -> bool:
+        """Whether the user set a field on the command line."""
+        return self.place(path).startswith("command line")
 
 
 def _line(file: Path, path: tuple[str, ...]) -> tuple[int, int]:

@@ -13,14 +13,17 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ilmlip.record import Record
+from ilmlip.record import Record, unit_of
+from ilmlip.spec.shipped import groups, header, options
 from ilmlip.spec.types import Spec
 
 HEAD = """# The fields of a spec
 
 Made from the types by `python -m ilmlip.spec.reference`; do not edit. A field without a default must
 be given, by the spec or by a config group in `conf/`. `N` stands for a name, `[]` for each item.
+`ilmlip describe model.r_max` prints a field, `ilmlip describe model` a section with its options.
 """
+TABLE = ["| field | type | unit | default | |", "|---|---|---|---|---|"]
 
 
 def page() -> str:
@@ -30,14 +33,67 @@ def page() -> str:
         section = _record(info.annotation)
         if section is None:
             continue
-        lines += [f"## {name}", "", f"{info.description}.", "", "| field | unit | default | |"]
-        lines += ["|---|---|---|---|"]
-        lines += [_row(path, field) for path, field in fields(section)]
-        lines.append("")
-    top = [(n, f) for n, f in Spec.model_fields.items() if _record(f.annotation) is None]
-    lines += ["## At the top", "", "| field | unit | default | |", "|---|---|---|---|"]
-    lines += [_row(name, info) for name, info in top]
+        lines += [f"## {name}", "", f"{info.description}.", ""]
+        if name in groups():
+            lines += [*_options(name), ""]
+        lines += [*TABLE, *(_row(path, field) for path, field in fields(section)), ""]
+    lines += ["## scale", "", "Sizes and durations in one place; it is no section of the spec.", ""]
+    lines += [*_options("scale"), "", "## At the top", "", *TABLE]
+    lines += [_row(n, f) for n, f in Spec.model_fields.items() if _record(f.annotation) is None]
     return "\n".join(lines) + "\n"
+
+
+def _options(group: str) -> list[str]:
+    """The options of a group with the first line of their headers."""
+    return [
+        f"- `{group}={name}`: {' '.join(header(f).split())}" for name, f in options(group).items()
+    ]
+
+
+def all_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Every field of a spec with its dotted path, the sections themselves included."""
+    yield from fields(Spec)
+
+
+def described(path: str, info: FieldInfo) -> str:
+    """Everything there is to say of a field, a line each."""
+    unit, default = unit_of(info), "must be given" if info.is_required() else _shown(info.default)
+    lines = [path, f"  {info.description}", f"  type: {type_name(info.annotation)}{_limits(info)}"]
+    lines += [f"  unit: {unit}"] if unit else []
+    return "\n".join([*lines, f"  default: {default}"])
+
+
+def one_liner(path: str, info: FieldInfo) -> str:
+    """`model.r_max [Å] number (> 0): Cutoff radius`."""
+    unit = f" [{unit_of(info)}]" if unit_of(info) else ""
+    return f"{path}{unit} {type_name(info.annotation)}{_limits(info)}: {info.description}"
+
+
+NAMES: dict[Any, str] = {
+    float: "number", int: "integer", str: "text", bool: "true or false", type(None): "null",
+}  # fmt: skip
+
+
+def type_name(annotation: Any) -> str:  # noqa: PLR0911
+    """A type in words: number, "one of a, b", list of …, section."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation in NAMES:
+        return NAMES[annotation]
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(str, inner))}" if len(inner) > 1 else str(inner[0]).lower()
+    if origin is typing.Annotated:
+        return type_name(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_name(one) for one in inner))
+    if origin is dict:
+        return f"mapping to {type_name(inner[1])}"
+    if origin is tuple:
+        if Ellipsis in inner:
+            return f"list of {type_name(inner[0])}"
+        return f"list of {len(inner)}: {', '.join(type_name(one) for one in inner)}"
+    if isinstance(annotation, type) and issubclass(annotation, tuple):
+        return "row"
+    return "section"
 
 
 def fields(record: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -74,10 +130,9 @@ def _items(annotation: Any) -> Iterator[tuple[str, type[Record]]]:
 
 
 def _row(path: str, info: FieldInfo) -> str:
-    extra = info.json_schema_extra
-    unit = extra.get("unit", "") if isinstance(extra, dict) else ""
     default = "" if info.is_required() else f"`{_shown(info.default)}`"
-    return f"| `{path}` | {unit} | {default} | {info.description}{_limits(info)} |"
+    kind = f"{type_name(info.annotation)}{_limits(info)}"
+    return f"| `{path}` | {kind} | {unit_of(info)} | {default} | {info.description} |"
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from ilmlip.chemistry.compositions import counts_of, fraction_label, set_label
 from ilmlip.chemistry.ion import Ion
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
+from ilmlip.spec.cluster import Cluster, Tracking
 from ilmlip.spec.model import Model
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -278,43 +279,6 @@ class Lint(Record):
     silence: dict[str, Annotated[str, Field(min_length=1, max_length=500)]] = field(
         "Reason for each code of a finding that is silenced", default={}
     )
-
-
-StageName = Literal[
-    "forcefield", "build", "equilibrate", "sample", "label", "dataset", "train", "fit_linear",
-    "evaluate", "matrix", "findings",
-]  # fmt: skip
-"""The stages that a spec compiles into."""
-
-
-class StageLimits(Record):
-    """What one task of a stage takes on this cluster, where it differs from the stage's own."""
-
-    cores: int | None = field("Cores of one task", ge=1, default=None)
-    memory_gb: float | None = field("Memory of one task", unit="GB", gt=0, default=None)
-
-
-class Cluster(Record):
-    """Where jobs run. Nothing of this enters a key."""
-
-    executor: Literal["local", "debug"] = field(
-        "local: submitit's local processes; debug: in this process, one task after the other"
-    )
-    cores: int = field("Cores to use at once; 0: all of this machine", ge=0, default=0)
-    memory_gb: float = field(
-        "Memory to use at once; 0: all of this machine", unit="GB", ge=0, default=0.0
-    )
-    pack_seconds: float = field(
-        "Aimed wall time of a job that packs small tasks", unit="s", gt=0, default=15.0
-    )
-    timeout_min: int = field("Time limit of one job", unit="min", ge=1, default=1440)
-    stages: dict[StageName, StageLimits] = field("Cores and memory by stage", default={})
-
-
-class Tracking(Record):
-    """Where runs are logged. Nothing of this enters a key."""
-
-    uri: str = field("MLflow's tracking URI; empty: log nowhere", default="sqlite:///mlflow.db")
 
 
 class Spec(Record):

@@ -79,3 +79,9 @@ class Stage:
     run: Callable[[Any, Inputs, Path], Output]
     """`run(params, inputs, work)`: `work` is an empty folder of the task's own; raises StageError."""
     resources: Resources = Resources()
+    seconds: Callable[[Any], float] | None = None
+    """Wall time of a task by its parameters, roughly, on one core; None: always the same."""
+
+    def effort(self, params: Any) -> float:
+        """Seconds that a task with these parameters is said to take."""
+        return self.seconds(params) if self.seconds else self.resources.seconds

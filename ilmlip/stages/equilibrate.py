@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
-from ilmlip.chemistry.forcefield import topology
+from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, velocities
 from ilmlip.record import field
@@ -37,23 +37,26 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Equilibrate; writes structure.extxyz, equilibrated.data (with velocities) and thermo.csv."""
     start = read_one(inputs.one("structure").path / "structure.extxyz", 0)
     box = topology(read_forcefield(inputs.one("forcefield")), ion_names(start))
-    how = lammps.Interactions(params.cutoff, params.kspace_accuracy)
     data = lammps.data_file(box, start.positions, start.cell.lengths())
     (work / lammps.DATA).write_text(data)
-    mass = float(box.masses.sum())
-    length = (mass * AMU_PER_A3 / params.density) ** (1 / 3)
-    lines = [*lammps.head(box, how), *protocol(params, length)]
-    (work / lammps.INPUT).write_text("\n".join(lines) + "\n")
+    (work / lammps.INPUT).write_text(lammps_input(params, box))
     lammps.run(work)
     last = lammps.read_dump(work / "end.dump")[-1]
     write(work / "structure.extxyz", frame(box, last.values, last.lengths))
     write_thermo(work, params.timestep)
-    reached = mass * AMU_PER_A3 / float(np.prod(last.lengths))
+    reached = float(box.masses.sum()) * AMU_PER_A3 / float(np.prod(last.lengths))
     return Output(
         ("structure.extxyz", END, "thermo.csv", lammps.INPUT, lammps.DATA),
         {"density": reached},
         lammps.tools(),
     )
+
+
+def lammps_input(params: Params, box: Box) -> str:
+    """The whole equilibration in LAMMPS's words, from `system.data` to END."""
+    how = lammps.Interactions(params.cutoff, params.kspace_accuracy)
+    length = (float(box.masses.sum()) * AMU_PER_A3 / params.density) ** (1 / 3)
+    return "\n".join([*lammps.head(box, how), *protocol(params, length)]) + "\n"
 
 
 def protocol(params: Params, length: float) -> list[str]:
@@ -79,4 +82,10 @@ def protocol(params: Params, length: float) -> list[str]:
     ]
 
 
-STAGE = Stage("equilibrate", 1, Params, run, Resources(memory_gb=0.5, seconds=30))
+def seconds(params: Params) -> float:
+    """LAMMPS does about 2,500 steps a second of a hundred atoms."""
+    whole = params.settle + sum(part.duration for part in params.stages if isinstance(part, Npt))
+    return 2.0 + whole / params.timestep / 2500
+
+
+STAGE = Stage("equilibrate", 1, Params, run, Resources(memory_gb=0.5, seconds=30), seconds)

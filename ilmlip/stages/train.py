@@ -127,4 +127,12 @@ def _validation(frames: list[Frame], model: nequip.Potential) -> dict[str, float
     return {f"val_{name}": errors[name] for name in errors if not name.endswith("stderr")}
 
 
-STAGE = Stage("train", 2, Params, run, Resources(cores=1, memory_gb=2.0, seconds=90))
+def seconds(params: Params) -> float:
+    """From trials with frames of a hundred atoms: steps × frames, and what a larger model adds."""
+    made = params.training
+    larger = (made.r_max / 4) ** 3 * (made.l_max + 1) ** 2 / 4 * made.n_layers / 2
+    frame = (0.03 if made.architecture == "nequip" else 0.06) * max(larger, 0.3)
+    return 15.0 + made.max_steps * made.batch_size * frame
+
+
+STAGE = Stage("train", 2, Params, run, Resources(cores=1, memory_gb=2.0, seconds=90), seconds)

@@ -11,7 +11,7 @@ import pytest
 from ilmlip.chemistry.boxes import atoms_of, frame, ion_names, read, read_one, write
 from ilmlip.chemistry.forcefield import scaled_forcefield, topology
 from ilmlip.chemistry.ion import load_ion
-from ilmlip.spec.load import shipped
+from ilmlip.spec.shipped import shipped
 
 NAMES = ["Li", "PF6", "Li", "PF6"]
 

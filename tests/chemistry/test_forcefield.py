@@ -9,7 +9,7 @@ import pytest
 
 from ilmlip.chemistry.forcefield import exact_sum, scaled_forcefield, topology
 from ilmlip.chemistry.ion import Ion, load_ion
-from ilmlip.spec.load import shipped
+from ilmlip.spec.shipped import shipped
 
 
 def ion(name: str) -> Ion:

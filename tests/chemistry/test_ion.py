@@ -10,7 +10,7 @@ import yaml
 
 from ilmlip.chemistry.ion import Ion, load_ion
 from ilmlip.errors import SpecError
-from ilmlip.spec.load import shipped
+from ilmlip.spec.shipped import shipped
 
 ITP = Path(__file__).parents[3] / "shared" / "data" / "forcefield" / "acevedo_2009IL"
 FILES = sorted((shipped("conf") / "ion").glob("*.yaml"))

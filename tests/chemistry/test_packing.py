@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ilmlip.chemistry.ion import load_ion
 from ilmlip.chemistry.packing import CLEARANCE, TooTightError, closest_contact, pack
-from ilmlip.spec.load import shipped
+from ilmlip.spec.shipped import shipped
 
 IONS = {
     name: load_ion(shipped("conf") / "ion" / f"{name.lower()}.yaml").geometry()

@@ -13,7 +13,7 @@ from ilmlip.chemistry.forcefield import exact_sum
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, nve, nvt, velocities
 from ilmlip.errors import StageError
-from ilmlip.spec.load import shipped
+from ilmlip.spec.shipped import shipped
 
 pytestmark = pytest.mark.engine
 

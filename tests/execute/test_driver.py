@@ -18,7 +18,7 @@ from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.jobs import submitter
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
-from ilmlip.spec.types import Cluster
+from ilmlip.spec.cluster import Cluster
 from ilmlip.stages.probe import Params
 from ilmlip.store import Store
 
@@ -26,7 +26,7 @@ from ilmlip.store import Store
 def probe(plan: Plan, name: str, needs: tuple[str, ...] = (), quorum: float = 1.0, **act) -> str:
     params = Params(name=name, **act)
     roles = {"inputs": needs} if needs else {}
-    return plan.add(Task("probe", 1, params, roles, {"inputs": quorum}), 0)
+    return plan.add(Task("probe", 1, params, roles, {"inputs": quorum}))
 
 
 def drive(

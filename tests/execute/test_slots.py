@@ -6,7 +6,7 @@ import pytest
 
 from ilmlip.execute.slots import Estimates, Slots, choose, needs, urgency
 from ilmlip.plan.task import Task
-from ilmlip.spec.types import Cluster
+from ilmlip.spec.cluster import Cluster
 from ilmlip.stages import stage
 from ilmlip.stages.base import Resources
 from ilmlip.stages.probe import Params

@@ -93,7 +93,7 @@ def test_a_further_composition_samples_that_one(quick: Plan) -> None:
 def test_where_it_runs_is_in_no_key(quick: Plan) -> None:
     same = plan("cluster=debug", "store=elsewhere", "tracking=none", "cluster.pack_seconds=1")
     assert set(same.tasks) == set(quick.tasks)
-    assert study_key(load([*QUICK, "cluster=debug", "store=x"])) == study_key(load(QUICK))
+    assert study_key([load([*QUICK, "cluster=debug", "store=x"])]) == study_key([load(QUICK)])
 
 
 def test_a_cosmetic_edit_changes_no_key(quick: Plan, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_points_share_their_tasks() -> None:
     both = compile_study(specs)
     one = compile_study(specs[:1])
     assert len(both) - len(one) == 2 * (6 + 36 + 2)
-    shared = [key for key, points in both.points.items() if points == {0, 1, 2}]
+    shared = [key for key, points in both.points().items() if points == [0, 1, 2]]
     assert {both.tasks[key].stage for key in shared} >= {"sample", "label", "dataset"}
 
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from ilmlip.errors import SpecError
-from ilmlip.spec.load import groups, load, shipped
+from ilmlip.spec.load import load
+from ilmlip.spec.shipped import groups, shipped
 
 QUICK = ["quickstart"]
 

@@ -6,7 +6,8 @@ import typing
 
 from ilmlip import stages
 from ilmlip.record import Record
-from ilmlip.spec.types import Spec, StageName
+from ilmlip.spec.cluster import StageName
+from ilmlip.spec.types import Spec
 
 
 def test_stage_names_are_those_of_the_registry() -> None:

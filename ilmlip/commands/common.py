@@ -1,0 +1,81 @@
+"""What several commands share: loading a study with its plan, lint's findings, plain tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ilmlip.errors import SpecError
+from ilmlip.lint.finding import Finding
+from ilmlip.lint.run import lint
+from ilmlip.plan.compile import compile_study
+from ilmlip.plan.graph import Plan
+from ilmlip.share.freeze import expected
+from ilmlip.spec.load import load_study
+from ilmlip.spec.study import Study
+from ilmlip.store import Store
+
+
+def study_of(options: Namespace, words: Sequence[str] | None = None) -> tuple[Study, Plan, Store]:
+    """The study that a command line names, its plan and its store."""
+    named = options.words if words is None else words
+    study = load_study(named, multirun=options.multirun, allow=options.allow)
+    plan = compile_study(study.specs, [point.swept for point in study.points])
+    expected(study, plan)
+    return study, plan, Store(Path(study.spec.store))
+
+
+def checked(study: Study, plan: Plan, strict: bool) -> list[Finding]:
+    """Lint's findings, told on stderr. Raises SpecError where they stop a run."""
+    findings = lint(study, plan)
+    stopping = [f for f in findings if strict or f.severity == "error"]
+    for finding in findings:
+        if finding not in stopping:
+            say(f"warning: {line(finding)}")
+    if stopping:
+        first, *others = stopping
+        more = f" (and {len(others)} more: ilmlip lint)" if others else ""
+        raise SpecError(
+            first.where, f"{first.message} [{first.code}]{more}. Silence it with a reason in "
+            f"lint.silence.{first.code} if that is right here",
+        )  # fmt: skip
+    return findings
+
+
+def line(finding: Finding) -> str:
+    """A finding for people."""
+    return f"{finding.where}: {finding.message} [{finding.code}]"
+
+
+def say(text: str) -> None:
+    """A message on stderr."""
+    print(f"ilmlip: {text}", file=sys.stderr)
+
+
+def answer(data: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(data, allow_nan=False))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """A plain table: the first `left` columns to the left, the others to the right."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in lines) for i in range(len(head))]
+    for row in lines:
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 12 s, 3.4 min, 5.6 h, 7.8 d."""
+    for limit, size, unit in ((100, 1, "s"), (6000, 60, "min"), (360_000, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.2g} {unit}" if seconds else "0 s"
+    return f"{seconds / 86400:.3g} d"

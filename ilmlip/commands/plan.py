@@ -1,0 +1,150 @@
+"""`ilmlip plan` and `ilmlip status`: what is there, what would run, why, and what it would take."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from ilmlip.commands import OK
+from ilmlip.commands.common import answer, checked, duration, print_table, say, study_of
+from ilmlip.errors import SpecError
+from ilmlip.execute.claims import Claims
+from ilmlip.plan.cost import Cost, cost
+from ilmlip.plan.explain import Reason, explain
+from ilmlip.plan.graph import Plan, State, states
+from ilmlip.spec.study import Study
+from ilmlip.spec.types import Spec
+from ilmlip.stages import stage
+from ilmlip.store import Store, told
+
+COLUMNS = {"cached": "cached", "todo": "to run", "failed": "failed before", "running": "running"}
+
+
+def plan(options: Namespace) -> int:
+    """Show the tasks by stage, what they would take, and with --explain why they are to do."""
+    study, made, store = study_of(options)
+    found = states(made, store, Claims(store.root).alive())
+    reasons = explain(options.explain, made, found, store) if options.explain else []
+    if options.explain and not options.json:
+        _print_reasons(reasons, options.explain)
+        return OK
+    spent = cost(made, found, store, _cores(study.spec, made))
+    findings = _tell(study, made, options.strict)
+    if options.json:
+        more = {"cost": asdict(spent), "findings": findings}
+        if options.explain:
+            more["reasons"] = [asdict(reason) for reason in reasons]
+        answer(_states(study, made, found, store) | more)
+        return OK
+    print(_title(study, made, store))
+    _print_stages(made, found, spent)
+    _print_cost(spent, made)
+    return OK
+
+
+def status(options: Namespace) -> int:
+    """Show what is done, running and failed, and why."""
+    study, made, store = study_of(options)
+    found = states(made, store, Claims(store.root).alive())
+    data = _states(study, made, found, store)
+    if options.json:
+        answer(data)
+        return OK
+    print(_title(study, made, store))
+    _print_stages(made, found, None)
+    for row in data["failed"]:
+        log = f"\n  log: {row['log']}" if row["log"] else ""
+        print(f"failed: {row['key']}: {row['reason']}{log}")
+    return OK
+
+
+def _tell(study: Study, made: Plan, strict: bool) -> list[dict[str, str]]:
+    """Lint's findings; a plan is shown whatever they are, unless strict."""
+    if strict:
+        return [finding.data() for finding in checked(study, made, strict)]
+    try:
+        return [finding.data() for finding in checked(study, made, strict)]
+    except SpecError as error:
+        if error.where.startswith("lint."):
+            raise
+        say(f"error: {error}")
+        return []
+
+
+def _cores(spec: Spec, made: Plan) -> dict[str, int]:
+    """Cores of one task by stage, as the cluster says or the stage itself."""
+    limits = {str(name): one.cores for name, one in spec.cluster.stages.items()}
+    names = dict.fromkeys(task.stage for task in made)
+    return {name: limits.get(name) or stage(name).resources.cores for name in names}
+
+
+def _states(study: Study, made: Plan, found: dict[str, State], store: Store) -> dict[str, Any]:
+    points = made.points()
+    failed = (store.failure(key) for key, state in found.items() if state == "failed")
+    return {
+        "study": study.spec.name,
+        "points": len(study.points),
+        "tasks": [
+            {
+                "key": task.key,
+                "stage": task.stage,
+                "state": found[task.key],
+                "needs": list(task.inputs()),
+                "points": points[task.key],
+                "about": dict(task.about),
+            }
+            for task in made
+        ],
+        "failed": told(failure for failure in failed if failure),
+    }
+
+
+def _title(study: Study, made: Plan, store: Store) -> str:
+    points = f"{len(study.points)} points, " if len(study.points) > 1 else ""
+    return f"{study.spec.name}: {points}{len(made)} tasks, store {store.root}"
+
+
+def _print_stages(made: Plan, found: dict[str, State], spent: Cost | None) -> None:
+    counts: Counter[tuple[str, str]] = Counter((t.stage, found[t.key]) for t in made)
+    head = ["stage", *COLUMNS.values()]
+    if spent is not None:
+        head += ["time", "core-hours", "learned from"]
+    rows = []
+    for name in dict.fromkeys(task.stage for task in made):
+        row = [name, *(str(counts[name, state] or "·") for state in COLUMNS)]
+        if spent is not None:
+            one = spent.stages.get(name)
+            row += (
+                ["·", "·", "·"]
+                if one is None
+                else [
+                    duration(one.seconds),
+                    f"{one.core_hours:.2g}",
+                    f"{one.learned} results" if one.learned else "(stated)",
+                ]
+            )
+        rows.append(row)
+    print_table(head, rows)
+
+
+def _print_cost(spent: Cost, made: Plan) -> None:
+    if not spent.stages:
+        print("nothing to do")
+        return
+    print(f"to do: {spent.core_hours:.2g} core-hours, {spent.label_calls} label (DFT) calls")
+    path = [made.tasks[key].stage for key in spent.critical_path]
+    print(f"critical path: {duration(spent.critical_seconds)} ({' → '.join(path)})")
+
+
+def _print_reasons(reasons: list[Reason], asked: str) -> None:
+    """Each reason once, with how many tasks have it."""
+    if not reasons:
+        print(f"{asked}: every task is cached")
+    grouped: dict[str, list[str]] = {}
+    for reason in reasons:
+        grouped.setdefault(reason.text, []).append(reason.key)
+    for text, keys in grouped.items():
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        print(f"{keys[0]}{more}: {text}")

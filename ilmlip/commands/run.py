@@ -1,0 +1,102 @@
+"""`ilmlip run`: everything that is not in the store yet."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ilmlip.commands import FAILED, OK
+from ilmlip.commands.common import answer, checked, print_table, say, study_of
+from ilmlip.report.sweep import summary
+from ilmlip.run import Ended, run_study
+from ilmlip.spec.study import Study
+from ilmlip.store import told
+
+SHOWN = 40
+"""Points of a sweep that are printed; sweep.csv has all."""
+
+
+def run(options: Namespace) -> int:
+    """Run a study; with a sweeper of Hydra's, run what it asks for."""
+    study, plan, _ = study_of(options)
+    checked(study, plan, options.strict)
+    ended = run_study(study, plan)
+    for message in ended.messages:
+        say(message)
+    if options.json:
+        answer(answer_of(study, ended))
+    else:
+        print_ended(study, ended)
+    return OK if ended.ok else FAILED
+
+
+def answer_of(study: Study, ended: Ended) -> dict[str, Any]:
+    """What a run has to tell, as data."""
+    settled = Counter(ended.outcome.settled.values())
+    data: dict[str, Any] = {
+        "study": study.spec.name,
+        "done": settled["done"],
+        "cached": settled["cached"],
+        "failed": told(ended.outcome.failures.values()),
+        "blocked": settled["blocked"],
+        "outputs": ended.outputs,
+    }
+    if len(study.points) > 1:
+        data["points"] = [
+            {"swept": dict(point.swept), "outputs": outputs}
+            for point, outputs in zip(study.points, ended.points, strict=True)
+        ]
+    return data
+
+
+def print_ended(study: Study, ended: Ended) -> None:
+    """The outputs as tables, where the files are, and what became of the tasks."""
+    if len(study.points) == 1:
+        _print_outputs(ended.outputs)
+    else:
+        _print_points(study, ended)
+    for name, path in ended.outputs.items():
+        print(f"{name}: {path}")
+    settled = Counter(ended.outcome.settled.values())
+    print(
+        f"{study.spec.name}: {settled['done']} tasks done, {settled['cached']} were there already"
+        + (f", {settled['failed']} failed" if settled["failed"] else "")
+        + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
+    )
+    for row in told(ended.outcome.failures.values()):
+        log = f"\n  log: {row['log']}" if row["log"] else ""
+        print(f"failed: {row['key']}: {row['reason']}{log}")
+
+
+def _print_outputs(outputs: dict[str, str]) -> None:
+    """The matrix and the findings as tables."""
+    from rich.console import Console
+
+    from ilmlip.report.terminal import render
+
+    console = Console()
+    for part in render(outputs):
+        console.print(part)
+
+
+def _print_points(study: Study, ended: Ended) -> None:
+    """A line for each point and model: mean and largest error over the compositions."""
+    keys = study.swept()
+    rows: list[list[str]] = []
+    for point, outputs in zip(study.points, ended.points, strict=True):
+        if "matrix" not in outputs or len(rows) >= SHOWN:
+            continue
+        energies = summary(Path(outputs["matrix"]), "energy_mae")
+        forces = {m: mean for m, mean, _ in summary(Path(outputs["matrix"]), "force_mae")}
+        for model, mean, largest in energies:
+            if model in forces:
+                errors = [f"{mean:.3g}", f"{largest:.3g}", f"{forces[model]:.3g}"]
+                rows.append([*(str(point.swept.get(key, "")) for key in keys), model, *errors])
+    if rows:
+        head = [*keys, "trained on", "energy MAE (mean)", "(worst)", "force MAE (mean)"]
+        print_table(head, rows, left=len(keys) + 1)
+        print("meV/atom and meV/Å, medians over seeds, over the test compositions")
+    if len(study.points) > SHOWN:
+        print(f"… {len(study.points)} points in all: see the file")

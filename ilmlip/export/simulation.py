@@ -1,0 +1,125 @@
+"""Steps 1 to 3 of an exported study: packed boxes, LAMMPS inputs, and what is to be labelled."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from ilmlip.chemistry.boxes import ion_names, read_one
+from ilmlip.chemistry.forcefield import Box, topology
+from ilmlip.engines import lammps, lammps_series
+from ilmlip.export.layout import Layout, Series
+from ilmlip.plan.graph import Plan
+from ilmlip.plan.task import Task
+from ilmlip.stages import equilibrate, sample, stage
+from ilmlip.stages.base import Given, Inputs
+from ilmlip.stages.forcefield import read_forcefield
+
+PREPARED = ("forcefield", "build")
+"""Stages that are done while exporting: they take no program but ilmlip."""
+STRUCTURE = "structure.extxyz"
+NATIVE = "opls"
+"""The engine of labels whose inputs are exported: the force field, by LAMMPS."""
+
+
+def prepare(plan: Plan, scratch: Path) -> dict[str, Given]:
+    """The force fields and packed boxes of a plan, made in folders of `scratch`."""
+    found: dict[str, Given] = {}
+    for task in plan:
+        if task.stage in PREPARED:
+            work = scratch / task.key
+            work.mkdir()
+            made = stage(task.stage).run(task.params, Inputs({}), work)
+            found[task.key] = Given(task.key, work, made.values)
+    return found
+
+
+class Simulations:
+    """Writes the inputs of the classical steps of a plan below a folder."""
+
+    def __init__(
+        self, plan: Plan, layout: Layout, prepared: Mapping[str, Given], folder: Path
+    ) -> None:
+        self.plan, self.layout, self.prepared, self.root = plan, layout, prepared, folder
+
+    def write(self) -> None:
+        """Every folder of steps 1, 2 and 3."""
+        for task in self.plan:
+            if task.stage == "equilibrate":
+                self._equilibrate(task)
+            elif task.stage == "sample":
+                self._sample(task)
+        for folder, series in self.layout.series.items():
+            self._label(folder, series)
+
+    def structure(self, key: str) -> Path:
+        """The packed box that a build, an equilibration or a sampling starts from."""
+        while key not in self.prepared:
+            (key,) = self.plan.tasks[key].needs["structure"]
+        return self.prepared[key].path / STRUCTURE
+
+    def elements(self, key: str) -> list[str]:
+        """The element of each atom of such a box."""
+        found: list[str] = read_one(self.structure(key), 0).get_chemical_symbols()
+        return found
+
+    def _box(self, task: Task, structure: str) -> tuple[Box, Any]:
+        """The topology by a task's force field, and the packed box as ASE atoms."""
+        atoms = read_one(self.structure(structure), 0)
+        (forcefield,) = task.needs["forcefield"]
+        return topology(read_forcefield(self.prepared[forcefield]), ion_names(atoms)), atoms
+
+    def _equilibrate(self, task: Task) -> None:
+        box, atoms = self._box(task, task.key)
+        place = self._new(self.layout.folders[task.key])
+        params = cast(equilibrate.Params, task.params)
+        _write_data(place, box, atoms)
+        (place / lammps.INPUT).write_text(equilibrate.lammps_input(params, box))
+
+    def _sample(self, task: Task) -> None:
+        box, _ = self._box(task, task.key)
+        (start,) = task.needs["structure"]
+        place = self._new(self.layout.folders[task.key])
+        params = cast(sample.Params, task.params)
+        (place / lammps.INPUT).write_text(sample.lammps_input(params, box))
+        (place / "start.txt").write_text(f"{self.layout.folders[start]}/{equilibrate.END}\n")
+
+    def _label(self, folder: str, series: Series) -> None:
+        """The frames wanted, and LAMMPS's input if the force field is what labels them."""
+        place = self._new(folder)
+        sampled = cast(sample.Params, self.plan.tasks[series.trajectory].params)
+        every = round(sampled.interval / sampled.timestep)
+        wanted = {
+            "dump": f"{self.layout.folders[series.trajectory]}/frames.dump",
+            "steps": [(frame + 1) * every for frame in series.frames],
+        }
+        (place / "frames.json").write_text(json.dumps(wanted) + "\n")
+        shutil.copyfile(self.structure(series.trajectory), place / STRUCTURE)
+        if not is_native(series):
+            text = json.dumps({"engine": series.engine, **series.settings}, indent=1)
+            (place / "engine.json").write_text(text + "\n")
+            return
+        opls = series.settings[NATIVE]
+        box, atoms = self._box(series.tasks[0], series.trajectory)
+        _write_data(place, box, atoms)
+        how = lammps.Interactions(opls["cutoff"], opls["kspace_accuracy"])
+        text = lammps_series.label_input(box, how, len(series.tasks))
+        (place / lammps.INPUT).write_text(text)
+
+    def _new(self, folder: str) -> Path:
+        place = self.root / folder
+        place.mkdir(parents=True)
+        return place
+
+
+def is_native(series: Series) -> bool:
+    """Whether LAMMPS makes these labels from an input of ours."""
+    return series.engine == NATIVE
+
+
+def _write_data(place: Path, box: Box, atoms: Any) -> None:
+    text = lammps.data_file(box, atoms.positions, atoms.cell.lengths())
+    (place / lammps.DATA).write_text(text)

@@ -1,0 +1,136 @@
+"""Write a whole study as native inputs and scripts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ilmlip.errors import SpecError
+from ilmlip.export.layout import STAGES, Layout, lay_out
+from ilmlip.export.learning import Learning
+from ilmlip.export.readme import readme
+from ilmlip.export.scripts import ALL, Job, run_all, script
+from ilmlip.export.simulation import PREPARED, Simulations, is_native, prepare
+from ilmlip.plan.cost import cost
+from ilmlip.plan.graph import Plan, State
+from ilmlip.spec.types import Spec
+from ilmlip.stages import stage
+from ilmlip.store import Store
+
+TOOLS = Path(__file__).parent / "tools"
+TABLES = ("matrix", "findings")
+
+
+def write_export(
+    plan: Plan, specs: Sequence[Spec], folder: Path, store: Store | None = None
+) -> list[str]:
+    """Write the study of `plan`, compiled from `specs`, into `folder`; returns notes for the user.
+
+    Only the force field and the packing are computed. `store` is read for the times that
+    tasks took, from which the scripts' time limits follow. Raises SpecError if the folder holds
+    something or cannot be written, and StageError if the ions cannot be packed.
+    """
+    refuse_taken(folder)
+    with TemporaryDirectory() as scratch:
+        prepared = prepare(plan, Path(scratch))
+        layout = lay_out(plan)
+        notes = notes_on(plan, specs, layout)
+        try:
+            simulations = Simulations(plan, layout, prepared, folder)
+            simulations.write()
+            Learning(plan, layout, simulations, folder).write()
+            steps = [step for step in STAGES if (folder / step).is_dir()]
+            _write_scripts(plan, specs, steps, folder, store)
+            shutil.copytree(TOOLS, folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+            (folder / "README.md").write_text(readme(plan, specs, steps, notes))
+        except OSError as error:
+            raise SpecError(
+                "command line",
+                f"{folder} cannot be written ({error.strerror}); name another folder",
+            ) from error
+    return notes
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise SpecError unless the folder is new or empty."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise SpecError("command line", f"{folder} is a file; name a new or an empty folder")
+    holds = sorted(path.name for path in folder.iterdir())
+    if holds:
+        shown = ", ".join(holds[:3]) + (", …" if len(holds) > 3 else "")
+        raise SpecError(
+            "command line",
+            f"{folder} is not empty (it holds {shown}); name a new or an empty folder, "
+            "or empty this one",
+        )
+
+
+def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
+    """What an export does not hold, or does otherwise than a run of ilmlip."""
+    there = {task.stage for task in plan}
+    notes = [
+        f"Folder {folder}: labels by {series.engine} have no native input. The script writes "
+        "frames.extxyz; engine.json holds the settings; label the frames by a program of your own "
+        "and write labelled.extxyz (energy eV, forces eV/Å, stress eV/Å³; the other columns as "
+        "they are)."
+        for folder, series in layout.series.items()
+        if not is_native(series)
+    ]
+    known = {*PREPARED, *TABLES, *(name for names in STAGES.values() for name in names)}
+    for name in sorted(there - known):
+        number = sum(task.stage == name for task in plan)
+        notes.append(f"{number} tasks of stage {name} are not exported.")
+    if "matrix" in there:
+        notes.append(
+            "The medians over seeds, the standard errors and the figure of the matrix: "
+            "6-evaluate/errors.csv holds a row a seed, without them."
+        )
+    if "findings" in there:
+        notes.append("The test of the study's findings (analysis.findings).")
+    if any(spec.dataset.quorum < 1 for spec in specs):
+        notes.append(
+            "The quorum: ilmlip goes on when a few labels fail (dataset.quorum), these scripts stop."
+        )
+    return notes
+
+
+def _write_scripts(
+    plan: Plan, specs: Sequence[Spec], steps: Sequence[str], folder: Path, store: Store | None
+) -> None:
+    jobs = make_jobs(plan, specs, steps, store or Store(folder))  # a folder without results
+    last = Job(
+        plan.study,
+        ALL.removesuffix(".sh"),
+        max((job.cores for job in jobs), default=1),
+        sum(job.seconds for job in jobs),
+        all(job.measured for job in jobs),
+    )
+    texts = {f"{job.name}.sh": script(job) for job in jobs} | {ALL: run_all(last, list(steps))}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+
+def cores(step: str, specs: Sequence[Spec]) -> int:
+    """Cores of a step: the most that one of its stages takes, as the first spec's cluster says."""
+    found: list[int] = []
+    for name in STAGES[step]:
+        limits = [given.cores for key, given in specs[0].cluster.stages.items() if key == name]
+        found += [number for number in limits if number] or [stage(name).resources.cores]
+    return max(found)
+
+
+def make_jobs(plan: Plan, specs: Sequence[Spec], steps: Sequence[str], store: Store) -> list[Job]:
+    """The job of each step, with the time of all its tasks one after the other."""
+    states: dict[str, State] = dict.fromkeys(plan.tasks, "todo")
+    stages = cost(plan, states, store, {}).stages
+    jobs = []
+    for step in steps:
+        own = [stages[name] for name in STAGES[step] if name in stages]
+        total, measured = sum(one.seconds for one in own), all(one.learned for one in own)
+        jobs.append(Job(plan.study, step, cores(step, specs), total, measured))
+    return jobs

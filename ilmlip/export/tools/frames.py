@@ -1,0 +1,77 @@
+"""Take the frames to label out of a LAMMPS dump.
+
+    python tools/frames.py 3-label/0.4-0
+
+Reads in that folder: frames.json (which dump, which steps of it), structure.extxyz (element and ion
+of each atom) and system.data (force field and bonds; only if LAMMPS labels).
+Writes frames.extxyz, and each frame as frame-0.data, frame-1.data … for LAMMPS.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def read_dump(path: Path) -> dict[int, tuple[Array, Array]]:
+    """Every step of a text dump sorted by id: {step: (edges of the cell, columns after the id)}."""
+    found = {}
+    with path.open() as lines:
+        while lines.readline().startswith("ITEM: TIMESTEP"):
+            step = int(lines.readline())
+            lines.readline()
+            atoms = int(lines.readline())
+            lines.readline()
+            bounds = np.array([lines.readline().split()[:2] for _ in range(3)], dtype=float)
+            lines.readline()
+            rows = np.array([lines.readline().split() for _ in range(atoms)], dtype=float)
+            found[step] = bounds[:, 1] - bounds[:, 0], rows[:, 1:]
+    return found
+
+
+def data_file(template: str, atoms: Atoms) -> str:
+    """A LAMMPS data file: `template` with the cell and the positions of `atoms`."""
+    head, rest = template.split("Atoms # full\n\n")
+    block, gap, tail = rest.partition("\n\n")
+    for axis, length in zip("xyz", atoms.cell.lengths(), strict=True):
+        old = next(line for line in head.splitlines() if line.endswith(f"{axis}hi"))
+        head = head.replace(old, f"0 {length:.15g} {axis}lo {axis}hi")
+    rows = []
+    for row, position in zip(block.strip().splitlines(), atoms.positions, strict=True):
+        kept = row.split()[:4]  # number, ion, type, charge
+        rows.append(" ".join([*kept, *(f"{x:.15g}" for x in position)]))
+    end = gap + tail if gap else "\n"
+    return f"{head}Atoms # full\n\n" + "\n".join(rows) + end
+
+
+def main(folder: Path) -> None:
+    """Write the frames of one folder."""
+    wanted = json.loads((folder / "frames.json").read_text())
+    steps = read_dump(Path(wanted["dump"]))
+    (atoms,) = ase.io.iread(folder / "structure.extxyz")
+    frames = []
+    for step in wanted["steps"]:
+        if step not in steps:
+            sys.exit(f"{wanted['dump']} has no step {step}; has the sampling run to its end?")
+        lengths, positions = steps[step]
+        frame = atoms.copy()
+        frame.set_cell(lengths)
+        frame.set_positions(positions)
+        frames.append(frame)
+    ase.io.write(folder / "frames.extxyz", frames)
+    template = folder / "system.data"
+    if template.exists():
+        # the positions as frames.extxyz has them, so that a label belongs to exactly these
+        for i, frame in enumerate(ase.io.iread(folder / "frames.extxyz")):
+            text = data_file(template.read_text(), frame)
+            (folder / f"frame-{i}.data").write_text(text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

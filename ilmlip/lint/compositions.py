@@ -1,0 +1,71 @@
+"""Whether the training compositions can teach what the tests ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ilmlip.chemistry.compositions import counts_of, fraction_label, set_label
+from ilmlip.chemistry.rank import Coverage, coverage, joining, to_add
+from ilmlip.lint.finding import Finding
+from ilmlip.spec.types import Spec
+
+
+def compositions(spec: Spec) -> Iterator[Finding]:
+    """`energy-span` and `species-apart`, for each training set."""
+    mix = spec.compositions
+    charges = {name: ion.charge for name, ion in spec.system.ions.items()}
+    for index, fractions in enumerate(mix.training):
+        where = f"compositions.training.{index}"
+        seen = coverage(_counts(spec, fractions), _counts(spec, mix.fractions), charges)
+        if seen.outside:
+            yield Finding("energy-span", "warning", where, _span(spec, fractions, seen))
+        if seen.apart:
+            yield Finding("species-apart", "warning", where, _apart(spec, fractions, seen))
+
+
+def _counts(spec: Spec, fractions: Sequence[float]) -> list[dict[str, int]]:
+    units = {name: dict(salt.ions) for name, salt in spec.system.salts.items()}
+    mix = spec.compositions
+    return [counts_of(units, mix.salts, mix.pairs, x) for x in fractions]
+
+
+def _others(spec: Spec, fractions: Sequence[float]) -> list[float]:
+    """The tested fractions that are not trained on."""
+    trained = {fraction_label(x) for x in fractions}
+    return [x for x in spec.compositions.fractions if fraction_label(x) not in trained]
+
+
+def _span(spec: Spec, fractions: Sequence[float], seen: Coverage) -> str:
+    tests = spec.compositions.fractions
+    outside = ", ".join(fraction_label(tests[i]) for i in seen.outside)
+    others = _others(spec, fractions)
+    add = [
+        fraction_label(others[i]) for i in to_add(_counts(spec, fractions), _counts(spec, others))
+    ]
+    return (
+        f"trained on {set_label(fractions)}, energies at x = {outside} are undetermined up to an "
+        f"arbitrary amount: {missing_direction(seen)} (rank {seen.rank}, the tests need "
+        f"{seen.needed}). Forces may still transfer. Add {' and '.join(add)} to this training set"
+    )
+
+
+def missing_direction(seen: Coverage) -> str:
+    """The direction that training leaves open, in words."""
+    parts = [f"{name} is in no training composition" for name in seen.unseen]
+    for a, b in seen.differences:
+        parts.append(
+            f"only one {a} : {b} ratio is trained on, so the energy difference {a} − {b} is "
+            "undetermined"
+        )
+    return "; ".join(parts) or "some combination of the ions' energies is undetermined"
+
+
+def _apart(spec: Spec, fractions: Sequence[float], seen: Coverage) -> str:
+    pairs = ", ".join(f"{a} and {b}" for a, b in seen.apart)
+    others = _others(spec, fractions)
+    best = joining(_counts(spec, fractions), _counts(spec, others))
+    add = f" Add {fraction_label(others[best])} to this training set" if best is not None else ""
+    return (
+        f"trained on {set_label(fractions)}, {pairs} never stand together in training, and do in "
+        f"tests: what they do to each other is guessed.{add}"
+    )

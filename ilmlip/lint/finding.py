@@ -1,0 +1,39 @@
+"""A finding, and every code that one may have."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or probably so, with a study."""
+
+    code: str
+    severity: Severity
+    where: str
+    """The field, such as compositions.training.0."""
+    message: str
+
+    def data(self) -> dict[str, str]:
+        """As commands tell it."""
+        return {k: str(v) for k, v in asdict(self).items()}
+
+
+CODES: dict[str, str] = {
+    "energy-span": "a test composition's energy is not determined by those trained on",
+    "species-apart": "two species of a test never stand together in training",
+    "cutoff-box": "r_max is longer than half a box (warning) or than a whole one (error)",
+    "stress-missing": "the loss weighs the stress, and the labels have none",
+    "quantum-shifts": "several compositions of quantum labels without energies of single atoms",
+    "l-max-md": "dynamics with a model of l_max below 2",
+    "frames-correlated": "labelled frames are too close in time to be independent",
+    "test-same-trajectory": "test frames come from a trajectory that is trained on",
+    "npt-no-stress": "an NPT ensemble with a model that has not learnt the stress",
+    "ensemble-not-run": "dynamics with the trained model, which this version does not run",
+    "sweep-no-effect": "a swept field that changes no task",
+}
+"""What each code is about."""

@@ -1,0 +1,116 @@
+"""Whether model, labels and dynamics fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ilmlip.chemistry.compositions import box_edge, fraction_label
+from ilmlip.lint.finding import Finding, Severity
+from ilmlip.spec.types import Spec
+
+QUANTUM = ("gfn1_xtb",)
+"""Engines whose energies are those of all electrons: the atoms' own energies are most of them."""
+INDEPENDENT = 1000.0
+"""fs; an ion rattles in its cage with a period below about 1 ps, and leaves it in much more."""
+
+
+def cutoff(spec: Spec) -> Iterator[Finding]:
+    """`cutoff-box`: the smallest box that a model is trained or tested on against r_max."""
+    mix, system = spec.compositions, spec.system
+    volumes = [system.salts[name].molar_volume for name in mix.salts]
+    edges = {}
+    for x in mix.all_fractions():
+        second = round(x * mix.pairs)
+        edges[x] = box_edge(volumes, [mix.pairs - second, second])
+    x, edge = min(edges.items(), key=lambda item: item[1])
+    r_max = spec.model.r_max
+    if r_max <= edge / 2:
+        return
+    severity: Severity = "error" if r_max > edge else "warning"
+    what = "atoms see themselves" if r_max > edge else "an atom sees two images of a neighbour"
+    yield Finding(
+        "cutoff-box",
+        severity,
+        "model.r_max",
+        f"{r_max:g} Å in a box of {edge:.1f} Å (x = {fraction_label(x)}, {mix.pairs} pairs): {what}. "
+        f"At most {edge / 2:.1f} Å, or raise compositions.pairs to "
+        f"{_pairs(mix.pairs, edge, r_max)}",
+    )
+
+
+def _pairs(pairs: int, edge: float, r_max: float) -> int:
+    """Formula units in a box of twice r_max."""
+    return int(pairs * (2 * r_max / edge) ** 3) + 1
+
+
+def labels(spec: Spec) -> Iterator[Finding]:
+    """`stress-missing` and `quantum-shifts`: what the loss and the model ask of the labels."""
+    if spec.model.loss.stress > 0 and not spec.dft.stress:
+        yield Finding(
+            "stress-missing",
+            "error",
+            "model.loss.stress",
+            f"weighs the stress by {spec.model.loss.stress:g}, and dft.stress is false: the labels "
+            "have none. Set model.loss.stress=0, or dft.stress=true",
+        )
+    several = max(map(len, spec.compositions.training)) > 1
+    if spec.dft.engine in QUANTUM and several and spec.model.shifts != "least_squares":
+        yield Finding(
+            "quantum-shifts",
+            "error",
+            "model.shifts",
+            f"is {spec.model.shifts}, with labels of {spec.dft.engine} at several compositions: "
+            "without energies of the single atoms energies become useless (the paper, Methods). "
+            "Set model.shifts=least_squares",
+        )
+
+
+def dynamics(spec: Spec) -> Iterator[Finding]:
+    """What the ensemble asks of the model: `l-max-md`, `npt-no-stress`, `ensemble-not-run`."""
+    kind = spec.ensemble.kind
+    if kind == "none":
+        return
+    if spec.model.l_max < 2:
+        yield Finding(
+            "l-max-md",
+            "warning",
+            "model.l_max",
+            f"is {spec.model.l_max}: in the paper's scan (Table S12) two of three models of l_max 1 "
+            "broke molecules in dynamics, and none of l_max 2 with the same loss. Set model.l_max=2",
+        )
+    if kind == "npt" and spec.model.loss.stress == 0:
+        yield Finding(
+            "npt-no-stress",
+            "warning",
+            "model.loss.stress",
+            "is 0, and the ensemble is npt: the density follows from a stress that was never learnt. "
+            "Set model.loss.stress=100, as the paper does",
+        )
+    yield Finding(
+        "ensemble-not-run",
+        "warning",
+        "ensemble.kind",
+        f"is {kind}: dynamics with the trained model is checked here and not run by this version",
+    )
+
+
+def frames(spec: Spec) -> Iterator[Finding]:
+    """`frames-correlated` and `test-same-trajectory`."""
+    apart = spec.sampling.interval * spec.dataset.every
+    if apart < INDEPENDENT:
+        yield Finding(
+            "frames-correlated",
+            "warning",
+            "dataset.every",
+            f"labelled frames are {apart:g} fs apart (sampling.interval × dataset.every); below "
+            f"{INDEPENDENT:g} fs they are nearly one and the same, and so are their labels. Raise "
+            "either, with sampling.duration",
+        )
+    if spec.dataset.test == "same_trajectory":
+        yield Finding(
+            "test-same-trajectory",
+            "warning",
+            "dataset.test",
+            "test frames come from the trajectory that is trained on: errors look smaller than they "
+            "are. Set dataset.test=independent",
+        )

@@ -1,0 +1,68 @@
+"""All findings of a study, without those that its spec silences."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ilmlip.errors import SpecError
+from ilmlip.lint.compositions import compositions
+from ilmlip.lint.finding import CODES, Finding
+from ilmlip.lint.physics import cutoff, dynamics, frames, labels
+from ilmlip.plan.graph import Plan
+from ilmlip.spec.shipped import did_you_mean
+from ilmlip.spec.study import Study, shown_value
+from ilmlip.spec.types import Spec
+
+RULES = (
+    (compositions, ("system", "compositions")),
+    (cutoff, ("system", "compositions", "model")),
+    (labels, ("compositions", "dft", "model")),
+    (dynamics, ("ensemble", "model")),
+    (frames, ("sampling", "dataset")),
+)
+"""Each rule with the sections that it reads: points that share those share its findings."""
+
+
+def lint(study: Study, plan: Plan) -> list[Finding]:
+    """Errors first. Raises SpecError for a silenced code that does not exist."""
+    found: dict[Finding, None] = {}
+    silenced: set[str] = set()
+    seen: set[tuple[int, ...]] = set()
+    for spec in study.specs:
+        silenced |= _silenced(spec)
+        for number, (rule, sections) in enumerate(RULES):
+            same = (number, *(id(getattr(spec, name)) for name in sections))
+            if same not in seen:
+                seen.add(same)
+                found.update(dict.fromkeys(rule(spec)))
+    found.update(dict.fromkeys(idle(study, plan)))
+    return sorted((f for f in found if f.code not in silenced), key=lambda f: f.severity)
+
+
+def _silenced(spec: Spec) -> set[str]:
+    for code in spec.lint.silence:
+        if code not in CODES:
+            raise SpecError(
+                f"lint.silence.{code}",
+                f"unknown code; {did_you_mean(code, CODES)}there are {', '.join(CODES)}",
+            )
+    return set(spec.lint.silence)
+
+
+def idle(study: Study, plan: Plan) -> Iterator[Finding]:
+    """`sweep-no-effect`: a swept field whose values all lead to the same results."""
+    results = [tuple(key for key, _ in outputs.values()) for outputs in plan.outputs]
+    for key in study.swept():
+        alike: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+        for point, result in zip(study.points, results, strict=True):
+            others = tuple(f"{k}={shown_value(v)}" for k, v in point.swept.items() if k != key)
+            alike[others].add(result)
+        if all(len(different) == 1 for different in alike.values()):
+            yield Finding(
+                "sweep-no-effect",
+                "warning",
+                f"sweep.{key}",
+                f"{key} changes no task: all its values give the same results. Take it out of the "
+                "sweep",
+            )

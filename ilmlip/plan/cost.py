@@ -1,0 +1,113 @@
+"""What a plan would take: time by stage, core-hours, calls of the label engine, the critical path.
+
+Each stage states how long a task of given parameters takes (`Stage.effort`). Where the store holds
+results of the stage, their times scale that: the median of measured over stated.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from ilmlip.errors import StoreError
+from ilmlip.plan.graph import Plan, State
+from ilmlip.stages import stage
+from ilmlip.store import Store
+
+LOOKED_AT = 50
+"""Past results of a stage that are looked at."""
+LABELS = "label"
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What is still to do of one stage."""
+
+    tasks: int
+    seconds: float
+    """Of all tasks, one after the other."""
+    core_hours: float
+    learned: int
+    """Past results that the time was learned from; 0: it is stated."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan would still take."""
+
+    stages: Mapping[str, StageCost]
+    core_hours: float
+    label_calls: int
+    """Calls of the label engine (DFT)."""
+    critical_seconds: float
+    """Of the longest chain of tasks that need each other: no number of cores is faster."""
+    critical_path: tuple[str, ...]
+    """Keys of that chain."""
+
+
+def cost(plan: Plan, found: Mapping[str, State], store: Store, cores: Mapping[str, int]) -> Cost:
+    """Cost of the tasks that are not cached; `cores` of one task by stage."""
+    left = [task for task in plan if found[task.key] != "cached"]
+    rates = {name: _rate(name, store) for name in dict.fromkeys(task.stage for task in left)}
+    seconds = {
+        task.key: stage(task.stage).effort(task.params) * rates[task.stage][0] for task in left
+    }
+    by_stage: dict[str, StageCost] = {}
+    for name, (_, learned) in rates.items():
+        own = [seconds[task.key] for task in left if task.stage == name]
+        hours = sum(own) * cores.get(name, 1) / 3600
+        by_stage[name] = StageCost(len(own), sum(own), hours, learned)
+    length, path = _critical(plan, seconds)
+    return Cost(
+        stages=by_stage,
+        core_hours=sum(one.core_hours for one in by_stage.values()),
+        label_calls=by_stage[LABELS].tasks if LABELS in by_stage else 0,
+        critical_seconds=length,
+        critical_path=path,
+    )
+
+
+def _rate(name: str, store: Store) -> tuple[float, int]:
+    """Measured over stated time of a stage's past results, and how many there were."""
+    kind, folder = stage(name), store.root / "results" / name
+    ratios = []
+    try:
+        with os.scandir(folder) as entries:
+            keys = [e.name for e in itertools.islice(entries, LOOKED_AT) if e.name[0] != "."]
+    except OSError:
+        return 1.0, 0
+    for key in keys:
+        try:
+            result = store.result(key)
+            if result is not None and result.version == kind.version:
+                effort = kind.effort(kind.params.model_validate(dict(result.params)))
+                ratios.append(result.seconds / effort)
+        except (StoreError, ValidationError):
+            continue  # no example to learn from
+    return (statistics.median(ratios), len(ratios)) if ratios else (1.0, 0)
+
+
+def _critical(plan: Plan, seconds: Mapping[str, float]) -> tuple[float, tuple[str, ...]]:
+    """The longest chain of tasks to do: its time, and its keys in order."""
+    ends: dict[str, float] = {}
+    before: dict[str, str | None] = {}
+    for task in plan:
+        if task.key not in seconds:
+            continue
+        needed = [key for key in task.inputs() if key in ends]
+        last = max(needed, key=lambda key: ends[key], default=None)
+        ends[task.key] = seconds[task.key] + (ends[last] if last else 0.0)
+        before[task.key] = last
+    if not ends:
+        return 0.0, ()
+    key: str | None = max(ends, key=lambda k: ends[k])
+    length, path = ends[key] if key else 0.0, []
+    while key is not None:
+        path.append(key)
+        key = before[key]
+    return length, tuple(reversed(path))

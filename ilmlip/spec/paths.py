@@ -1,0 +1,77 @@
+"""Paths and addresses that a spec names: nothing outside the study's folder unless it is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ilmlip.errors import SpecError
+from ilmlip.spec.locate import Sources
+from ilmlip.spec.shipped import did_you_mean, options
+from ilmlip.spec.yaml_file import shown
+
+SQLITE = "sqlite:///"
+
+
+def check(
+    section: str, raw: Any, sources: Sources, file: Path | None, allow: Sequence[str]
+) -> None:
+    """Refuse a store or a tracking address that a file, not the command line, puts elsewhere."""
+    if section == "store" and isinstance(raw, str) and not sources.is_typed(("store",)):
+        _inside(raw, Path.cwd(), sources.place(("store",)), f"store={raw}", allow)
+    if section != "tracking" or not isinstance(raw, dict) or not isinstance(raw.get("uri"), str):
+        return
+    uri = raw["uri"]
+    if not uri or sources.is_typed(("tracking", "uri")) or uri in allow:
+        return
+    place = sources.place(("tracking", "uri"))
+    if uri.startswith(SQLITE):
+        _inside(uri.removeprefix(SQLITE), Path.cwd(), place, f"tracking.uri={uri}", allow)
+        return
+    raise SpecError(
+        place,
+        f"sends every run to {urlsplit(uri).netloc or uri!r}; if you want that, say so on the "
+        f"command line: tracking.uri={uri} or --allow {uri}",
+    )
+
+
+def ion_file(
+    value: str, where: str, file: Path | None, sources: Sources, allow: Sequence[str]
+) -> Path:
+    """The data file of an ion: a name in conf/ion, or a path beside the spec."""
+    if not value.endswith((".yaml", ".yml")):
+        known = options("ion")
+        if value in known:
+            return known[value]
+        raise SpecError(
+            where,
+            f"unknown ion {value!r}; {did_you_mean(value, known)}there are {', '.join(known)}, "
+            "or give a .yaml file",
+        )
+    typed = where.startswith("command line")
+    folder = Path.cwd() if file is None or typed else file.parent
+    path = Path(value) if Path(value).is_absolute() else folder / value
+    if not typed:
+        _inside(value, folder, where, "--allow " + value, allow)
+    if not path.is_file():
+        raise SpecError(where, f"no such file: {value} (looked at {shown(path)})")
+    return path
+
+
+def _inside(value: str, folder: Path, where: str, remedy: str, allow: Sequence[str]) -> None:
+    """Refuse a path that leads out of a folder, by name or through a link."""
+    try:
+        path = (folder / value).resolve()
+        if path.is_relative_to(folder.resolve()):
+            return
+        if any(path.is_relative_to(Path(one).resolve()) for one in allow):
+            return
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SpecError(where, f"is no path: {error}") from None
+    raise SpecError(
+        where,
+        f"{value!r} leads out of the study's folder; if you want that, say so on the command "
+        f"line: {remedy}",
+    )
