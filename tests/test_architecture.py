@@ -158,6 +158,13 @@ def test_the_plan_imports_nothing_heavy(arguments: list[str], tmp_path: Path) ->
 
 UNSAFE = ("pickle.", "import pickle", "allow_pickle=True", "weights_only=False", "load_saved_model")
 """What would run the code in a file, were it not for the words."""
+TOOLS = "ilmlip.export.tools"
+"""Programs that run beside an export, on the checkpoints that they have just trained there."""
+
+
+def readers() -> list[Path]:
+    """Modules that may meet a file of a store."""
+    return [path for path in modules() if not dotted(path).startswith(TOOLS)]
 
 
 def readers() -> list[Path]:

@@ -84,4 +84,9 @@ def _opls(settings: Opls, atoms: Atoms, inputs: Inputs, work: Path) -> lammps.La
     return lammps.read_label(work)
 
 
-STAGE = Stage("label", 1, Params, run, Resources(memory_gb=0.4, seconds=0.1))
+def seconds(params: Params) -> float:
+    """Of a box of a hundred atoms: LAMMPS is quick, tight binding is not."""
+    return 4.0 if params.xtb is not None else 0.1
+
+
+STAGE = Stage("label", 1, Params, run, Resources(memory_gb=0.4, seconds=0.1), seconds)
