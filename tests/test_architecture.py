@@ -167,12 +167,6 @@ def readers() -> list[Path]:
     return [path for path in modules() if not dotted(path).startswith(TOOLS)]
 
 
-def readers() -> list[Path]:
-    """Modules of ilmlip itself: export/tools/ holds programs that run without it, on files that
-    their user has just made."""
-    return [path for path in modules() if path.parent.name != "tools"]
-
-
 def test_nothing_unpickles() -> None:
     """A store may be a stranger's: no reader in the package runs what a file says."""
     found = [

@@ -142,9 +142,10 @@ def _print_reasons(reasons: list[Reason], asked: str) -> None:
     """Each reason once, with how many tasks have it."""
     if not reasons:
         print(f"{asked}: every task is cached")
-    grouped: dict[str, list[str]] = {}
+    grouped: dict[str, list[Reason]] = {}
     for reason in reasons:
-        grouped.setdefault(reason.text, []).append(reason.key)
-    for text, keys in grouped.items():
-        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-        print(f"{keys[0]}{more}: {text}")
+        grouped.setdefault(reason.text, []).append(reason)
+    for text, alike in grouped.items():
+        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+        near = f" ({alike[0].near})" if alike[0].near else ""
+        print(f"{alike[0].key}{more}: {text}{near}")

@@ -39,6 +39,8 @@ class Reason:
     key: str
     stage: str
     text: str
+    near: str = ""
+    """Key of the result that it was compared with, if there was one."""
 
 
 def explain(asked: str, plan: Plan, found: Mapping[str, State], store: Store) -> list[Reason]:
@@ -60,7 +62,7 @@ def explain(asked: str, plan: Plan, found: Mapping[str, State], store: Store) ->
         tasks = [plan.tasks[near[0]]]
     teller = _Teller(plan, found, store)
     return [
-        Reason(task.key, task.stage, teller.why(task))
+        Reason(task.key, task.stage, teller.why(task), teller.near.get(task.key, ""))
         for task in tasks
         if found[task.key] != "cached" or asked == task.key
     ]
@@ -74,6 +76,7 @@ class _Teller:
         self.past: dict[str, list[Result]] = {}
         self.flat: dict[str, dict[str, Any]] = {}
         self.told: dict[str, str] = {}
+        self.near: dict[str, str] = {}
 
     def why(self, task: Task) -> str:
         """Why a task is not cached."""
@@ -140,7 +143,8 @@ class _Teller:
         ]
         parts += self._inputs(task, near)
         text = "; ".join(parts) or "nothing that can be seen"
-        return f"differs from {near.key} in {text}"
+        self.near[task.key] = near.key
+        return f"differs from the nearest result in {text}"
 
     def _inputs(self, task: Task, near: Result) -> list[str]:
         """Which inputs differ, and why they do."""

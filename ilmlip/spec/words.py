@@ -44,8 +44,12 @@ def _find(name: str) -> Path:
 
 
 def typed_settings(texts: Sequence[str], file: Path | None, multirun: bool) -> list[Setting]:
-    """The overrides of a command line."""
-    return [_typed(text, file.parent if file else None, multirun) for text in texts]
+    """The overrides of a command line; of one key the last counts, as in Hydra's own sweeps."""
+    found: dict[str, Setting] = {}
+    for text in texts:
+        one = _typed(text, file.parent if file else None, multirun)
+        found[text if one.native else one.key] = one
+    return list(found.values())
 
 
 def fixed_settings(texts: Sequence[str], file: Path | None, multirun: bool) -> list[Setting]:

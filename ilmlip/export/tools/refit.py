@@ -20,7 +20,7 @@ from shifts import element_counts, least_squares
 
 def add_to_shifts(checkpoint: Path, step: dict[str, float]) -> dict[str, float]:
     """Add {element: eV} to the model's shifts in the checkpoint file; returns those before."""
-    whole = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    whole = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state = whole["state_dict"]
     (name,) = [n for n in state if n.endswith("scale_shift.shifts")]
     types = whole["hyper_parameters"]["model"]["type_names"]

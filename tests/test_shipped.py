@@ -1,0 +1,64 @@
+"""Everything that comes with ilmlip composes, validates, is linted and planned."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ilmlip.lint.finding import Finding
+from ilmlip.lint.run import lint
+from ilmlip.plan.compile import compile_study
+from ilmlip.spec.load import load, load_study
+from ilmlip.spec.shipped import groups, options, shipped
+
+EXPERIMENTS = sorted(file.stem for file in shipped("experiments").glob("*.yaml"))
+SCALES = ("paper", "laptop", "smoke")
+
+
+def planned(*words: str) -> tuple[int, list[Finding]]:
+    study = load_study(words)
+    plan = compile_study(study.specs, [point.swept for point in study.points])
+    return len(plan), lint(study, plan)
+
+
+def test_the_groups_and_scales() -> None:
+    assert set(groups()) - {"ion"} == {
+        "system", "compositions", "sampling", "dft", "dataset", "model", "ensemble", "analysis",
+        "cluster", "tracking", "scale",
+    }  # fmt: skip
+    assert tuple(sorted(options("scale"))) == tuple(sorted(SCALES))
+
+
+@pytest.mark.parametrize("scale", [None, *SCALES])
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_at_every_scale(name: str, scale: str | None) -> None:
+    tasks, findings = planned(name, *([f"scale={scale}"] if scale else []))
+    assert tasks > 10
+    assert not [finding for finding in findings if finding.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [(g, o) for g in groups() if g != "ion" for o in options(g)]
+)
+def test_every_option_of_every_group(group: str, option: str) -> None:
+    words = [f"{group}={option}"]
+    if option == "one_against_two":
+        words.append("compositions=fifths")
+    tasks, findings = planned(*words)
+    assert tasks > 10
+    assert not [finding for finding in findings if finding.severity == "error"]
+
+
+def test_the_paper_scale_is_the_groups_own() -> None:
+    """scale=paper says in one place what the options named after the paper say each of its own."""
+    assert load(["scale=paper"]) == load([])
+    small = load(["quickstart", "scale=paper"])
+    assert small.sampling == load([]).sampling and small.dataset == load([]).dataset
+
+
+def test_an_experiment_states_its_scale_once() -> None:
+    """Sizes and durations stand in conf/scale, not in the experiments."""
+    for name in EXPERIMENTS:
+        content = yaml.safe_load((shipped("experiments") / f"{name}.yaml").read_text())
+        assert not {"sampling", "dataset"} & set(content), name
+        assert any(isinstance(d, dict) and "scale" in d for d in content["defaults"]), name
