@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def swept(folder: Path, *words: str) -> None:
     points = planned["points"]
     assert stages["sample"] == 2 and stages["label"] == 2 * 5 and stages["dataset"] == 2
     assert stages["train"] == stages["evaluate"] == stages["matrix"] == points
-    with open(found["outputs"]["sweep"]) as lines:
+    with Path(found["outputs"]["sweep"]).open() as lines:
         rows = list(csv.DictReader(lines))
     assert {row["point"] for row in rows} == {str(i) for i in range(points)}
     assert len(found["points"]) == points
@@ -73,7 +72,7 @@ def test_optuna_chooses_points_by_an_objective(tmp_path: Path) -> None:
         "run", "-m", "quickstart", *SMALL, objective, *words, "--json", cwd=tmp_path, timeout=800
     )
     assert answer.code == 0, answer.err
-    found = json.loads(answer.out.strip().splitlines()[-1])
+    found = answer.json
     values = []
     for point in found["points"]:
         rows = list(csv.DictReader(Path(point["outputs"]["matrix"]).read_text().splitlines()))
@@ -81,7 +80,7 @@ def test_optuna_chooses_points_by_an_objective(tmp_path: Path) -> None:
         values.append(float(value))
     assert len(values) == 3 and found["best"]["value"] == pytest.approx(min(values), rel=1e-5)
     store = Store(tmp_path / "store")
-    assert Counter(key.split("-")[0] for key in store.keys())["sample"] == 2
+    assert Counter(key.split("-")[0] for key in store.keys("results"))["sample"] == 2
     results = tmp_path / "store" / "studies" / "quickstart" / "optimization_results.yaml"
     assert "model.learning_rate" in results.read_text()
 

@@ -147,7 +147,8 @@ def model_config(training: Training, shifts: Mapping[str, float]) -> dict[str, A
         "per_type_energy_shifts": dict(shifts),
     }
     own = _nequip(training) if training.architecture == "nequip" else _allegro(training)
-    return own | common
+    native = {k: list(v) if isinstance(v, tuple) else v for k, v in training.native.items()}
+    return own | common | native
 
 
 def _nequip(recipe: Recipe) -> dict[str, Any]:

@@ -12,6 +12,23 @@ from ilmlip.record import Record, field
 Count = Annotated[int, Field(ge=1, le=4096)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
+NativeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+NativeValue = bool | int | float | Annotated[str, Field(max_length=200)] | tuple[int | float, ...]
+"""A value, and never a mapping: nequip makes objects of mappings that name a `_target_`."""
+
+_NAMED = {
+    "seed": "seeds", "model_dtype": "dtype", "r_max": "r_max", "l_max": "l_max", "parity": "parity",
+    "num_layers": "n_layers", "num_features": "n_features", "num_bessels": "n_bessels",
+    "radial_mlp_width": "mlp_width", "num_scalar_features": "n_scalar_features",
+    "num_tensor_features": "n_tensor_features", "radial_chemical_embed": "n_bessels",
+    "scalar_embed_mlp_hidden_layers_width": "mlp_width",
+    "allegro_mlp_hidden_layers_width": "mlp_width",
+    "readout_mlp_hidden_layers_width": "mlp_width",
+    "per_type_energy_shifts": "shifts", "per_type_energy_scales": "", "type_names": "",
+    "avg_num_neighbors": "",
+}  # fmt: skip
+"""Arguments of nequip's builders that a field says already, or that follow from the data (empty)."""
+
 _OWN = {"nequip": ("n_features",), "allegro": ("n_scalar_features", "n_tensor_features")}
 """Fields that one architecture needs and the others do not have."""
 
@@ -71,6 +88,22 @@ class Recipe(Record):
     refit_shifts: bool = field(
         "Whether the shifts are solved again on the residuals of the trained network", default=True
     )
+    native: dict[NativeName, NativeValue] = field(
+        "Further arguments of nequip's model builder by its own names, such as radial_mlp_depth: "
+        "numbers, words or lists of numbers",
+        default={},
+        later=True,
+    )
+
+    @model_validator(mode="after")
+    def _native_is_new(self) -> Self:
+        for name, value in self.native.items():
+            if name in _NAMED:
+                said = f"set model.{_NAMED[name]}" if _NAMED[name] else "it follows from the data"
+                raise SpecError(f"model.native.{name}", f"is not yours to give here; {said}")
+            if isinstance(value, str) and "$" in value:
+                raise SpecError(f"model.native.{name}", f"found {value!r}; nequip would resolve it")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_architecture(self) -> Self:

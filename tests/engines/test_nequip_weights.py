@@ -50,6 +50,23 @@ def from_checkpoint(path, frames):
 
 
 @pytest.mark.engine
+def test_native_arguments_reach_nequip_and_are_read_back(smoke_model, toy_sets, tmp_path):
+    """A deeper radial network: more weights, and the same predictions from the files."""
+    own = {"native": {"radial_mlp_depth": 2}, "max_steps": 4}
+    training = Model.model_validate(smoke_model.model_dump() | own).training(5)
+    for name in ("train.extxyz", "val.extxyz"):
+        shutil.copy(toy_sets["train"].path / name, tmp_path)
+    nequip.write(training, {"F": -0.5, "K": 0.1, "Li": -1.0, "P": -0.7}, tmp_path)
+    assert "radial_mlp_depth: 2" in (tmp_path / "config.yaml").read_text()
+    nequip.train(tmp_path)
+    export(tmp_path, training)
+    frames = read_frames(toy_sets["test"].path / "test.extxyz")[:2]
+    found = nequip.load(tmp_path).predict(frames)
+    for one, (energy, _) in zip(found, from_checkpoint(tmp_path / CHECKPOINT, frames), strict=True):
+        assert one.energy == pytest.approx(energy, rel=1e-6)
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("architecture", ["nequip", "allegro"])

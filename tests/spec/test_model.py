@@ -59,3 +59,28 @@ def test_what_does_not_fit_together(smoke_model, change, where, says):
     with pytest.raises(SpecError, match=says) as caught:
         Model.model_validate(smoke_model.model_dump() | change)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize(
+    ("native", "part"),
+    [
+        ({"r_max": 5}, "set model.r_max"),
+        ({"type_names": ["H"]}, "native.type_names"),
+        ({"avg_num_neighbors": 5}, "follows from the data"),
+        ({"_target_": "os.system"}, "_target_"),
+        ({"type_embed": {"_target_": "os.system"}}, "native.type_embed"),
+        ({"x": "${oc.env:HOME}"}, "resolve"),
+        ({"x": [[1]]}, "native.x"),
+        ({"a.b": 1}, "native"),
+    ],
+)
+def test_native_takes_values_and_no_targets(smoke_model, native, part):
+    with pytest.raises((ValidationError, SpecError)) as error:
+        Model.model_validate(smoke_model.model_dump() | {"native": native})
+    assert part in str(error.value)
+
+
+def test_native_stands_in_the_training(smoke_model):
+    more = Model.model_validate(smoke_model.model_dump() | {"native": {"radial_mlp_depth": 2}})
+    assert more.training(1).native == {"radial_mlp_depth": 2}
+    assert more.training(1) != smoke_model.training(1)
