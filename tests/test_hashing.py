@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ilmlip.hashing import canonical, digest, file_digest
+from ilmlip.hashing import canonical, digest, file_digest, identity, plain
+from ilmlip.record import Record, field
 
-plain = st.recursive(
+values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -18,7 +19,7 @@ plain = st.recursive(
 )  # fmt: skip
 
 
-@given(plain)
+@given(values)
 def test_canonical_reads_back(value: object) -> None:
     assert json.loads(canonical(value)) == value
 
@@ -61,3 +62,36 @@ def test_file_digest(tmp_path) -> None:
     assert file_digest(tmp_path / "f") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+class Before(Record):
+    """A record as it was when results were made."""
+
+    a: int = field("a")
+
+
+class After(Before):
+    """The same with a field that came later."""
+
+    b: float = field("b", default=1.5, later=True)
+    inner: Before | None = field("inner", default=None, later=True)
+
+
+class Outer(Record):
+    """Holds records in every way."""
+
+    one: After = field("one")
+    many: tuple[After, ...] = field("many", default=())
+    named: dict[str, After] = field("named", default={})
+
+
+def test_a_later_field_at_its_default_changes_no_identity() -> None:
+    assert identity(After(a=1)) == identity(Before(a=1)) == {"a": 1}
+    assert identity(After(a=1, b=2.0)) == {"a": 1, "b": 2.0}
+    assert plain(After(a=1)) == {"a": 1, "b": 1.5, "inner": None}
+    whole = Outer(one=After(a=1), many=(After(a=2), After(a=3, b=0)), named={"x": After(a=4)})
+    assert identity(whole) == {
+        "one": {"a": 1},
+        "many": [{"a": 2}, {"a": 3, "b": 0.0}],
+        "named": {"x": {"a": 4}},
+    }

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from command import SMOKE, Smoke, ilmlip
 
-from ilmlip.spec.load import load
+from ilmlip.spec.load import load_study
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,8 +50,12 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
         ROOT / "experiments" / "quickstart.yaml", tmp_path / "experiments" / "quickstart.yaml"
     )
     words = shlex.split(command)[1:]
-    if words[0] == "run" and "model.rmax=6" not in words:
+    if words[0] in ("run", "verify") and "model.rmax=6" not in words:
         shutil.copytree(smoke.folder / "store", tmp_path / "store")
+    if "shared.yaml" in words and words[0] != "freeze":
+        frozen = ilmlip("freeze", *SMOKE, "tracking=none", "-o", "shared.yaml", cwd=tmp_path)
+        assert frozen.code == 0, frozen.err
+    elif words[0] == "run" and "model.rmax=6" not in words:
         words += [w for w in (*SMOKE[1:], "tracking=none") if w not in words]
     answer = ilmlip(*words, cwd=tmp_path)
     if "model.rmax=6" in words:
@@ -62,12 +66,13 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
 
 
 def test_shown_specs_are_valid(tmp_path: Path) -> None:
-    shown = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert shown
+    pages = "\n".join(page.read_text() for page in PAGES)
+    shown = re.findall(r"```yaml\n(.*?)```", pages, re.S)
+    assert len(shown) >= 3
     for text in shown:
         assert yaml.safe_load(text)["name"]
         (tmp_path / "shown.yaml").write_text(text)
-        load([str(tmp_path / "shown.yaml")])
+        assert load_study([str(tmp_path / "shown.yaml")]).points
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
