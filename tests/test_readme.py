@@ -63,6 +63,7 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
         assert "unknown key 'rmax'; did you mean 'r_max'? valid keys:" in answer.err
     else:
         assert answer.code == 0, answer.err
+        assert "[energy-span]" in answer.out or "~lint" not in words
 
 
 def test_shown_specs_are_valid(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def lint(options: Namespace) -> int:
     else:
         for finding in findings:
             print(f"{finding.severity}: {line(finding)}")
-        print(f"{study.spec.name}: {len(findings) or 'no'} findings")
+        count = f"{len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}"
+        print(f"{study.spec.name}: {count}")
     return WRONG if stops else OK
 
 

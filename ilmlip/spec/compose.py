@@ -62,6 +62,8 @@ def setting(text: str, where: str, beside: Path | None) -> Setting:
     except ValueError as error:  # a number of thousands of digits
         raise SpecError(where, f"cannot be read: {error}") from None
     key = parsed.key_or_group
+    if not key:
+        raise SpecError(where, "names nothing to set; write KEY=VALUE")
     if key.split(".")[0].split("/")[0] == "hydra":
         raise SpecError(where, "Hydra's own settings are not part of a spec")
     if parsed.is_delete() or parsed.package is not None or not PLAIN_KEY.fullmatch(key):
@@ -174,7 +176,9 @@ def _compose(file: Path | None, settings: Sequence[Setting], chosen: set[str]) -
                 OmegaConf.masked_copy(made, [str(k) for k in made if k != "hydra"])
             )
             choices: Any = OmegaConf.to_container(made.hydra.runtime.choices)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError) as error:
+    except (
+        HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError, TypeError
+    ) as error:  # fmt: skip
         raise SpecError(where, one_line(error)) from None
     check_data(whole, where)
     return Composed(whole, {str(g): c for g, c in choices.items() if isinstance(c, str)})
@@ -190,8 +194,8 @@ def _word(one: Setting, chosen: set[str], beside: Path | None) -> str:
         return one.native
     text = f"{one.key}={one.texts[0]}"
     option = one.values[0]
-    if option is not None and option not in options(one.key, beside):
-        valid = options(one.key, beside)
+    valid = options(one.key, beside)
+    if not isinstance(option, str) or option not in valid:
         raise SpecError(
             one.where,
             f"could not find '{one.key}/{option}'; {did_you_mean(str(option), valid)}"

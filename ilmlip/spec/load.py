@@ -138,7 +138,9 @@ class _Loader:
             found = list(self._listed(listed))
         else:
             made: dict[tuple[str, ...], _Group] = {}
-            for combination in itertools.product(*(range(len(s.values)) for s in self.settings)):
+            for combination in itertools.product(
+                *(range(len(s.values) or 1) for s in self.settings)
+            ):
                 chosen = list(zip(self.settings, combination, strict=True))
                 options_ = tuple(s.texts[i] for s, i in chosen if s in swept)
                 if options_ not in made:

@@ -194,3 +194,39 @@ def test_the_bases_are_valid(tmp_path: Path) -> None:
     for data in bases():
         (tmp_path / "x.yaml").write_text(json.dumps(data))
         assert load([str(tmp_path / "x.yaml")]).name
+
+
+WORDS = [
+    "~", "=", "==", "=5", "~=", "+", "+=1", "+x=1", "++a.b=", "model@pkg=nequip_laptop", "a=[",
+    "a={", "a=}", "model.r_max=", "model.r_max", "model.seeds.0=3", "model.seeds.9=3",
+    "model.seeds.-1=2", "model.seeds.x=2", "model.seeds=[1,2", "~model", "~model.r_max",
+    "~model.r_max=4", "~nothing", "model=", "model=null", "model=[nequip_laptop]", "model={a: 1}",
+    "scale=laptop,smoke", "model.r_max=4,5", "model.r_max=range(1)", "model.r_max=range(1,2,3,4)",
+    "model.r_max=choice()", "model.r_max=sort(5,4)", "model.r_max=tag(a,choice(4,5))",
+    "model.r_max=shuffle(4,5)", "model.r_max=interval(1,2)", "model.r_max=glob(*)",
+    "model=glob(*)", "model.r_max=int(4)", "model.r_max='4'", "model.r_max=\"4\"",
+    "model.r_max=1e400", "model.r_max=-nan", "model.r_max=inf", "model.max_steps=" + "9" * 5000,
+    "model.max_steps=1e30", "name=a/b", "name=../x", "name=''", "store=", "store=''",
+    "store=null", "store=\0", "tracking.uri=null", "cluster=", "cluster=debug,local",
+    "sweep.model.r_max=[4,5]", "sweep=5", "sweep=null", "sweep={model.r_max: [4]}", "points=5",
+    "points=[{}]", "frozen=5", "frozen={}", "defaults=[]", "hydra=5", "hydra.run.dir=x",
+    "hydra/launcher=basic", "lint=null", "lint.silence.energy-span=x", "analysis=null",
+    "system=null", "system.ions=null", "system.ions.Li=null", "system.salts={}",
+    "compositions.salts=[]", "compositions.fractions=[]", "compositions.training=[[]]",
+    "compositions.pairs=0", "compositions.pairs=99999999999999999999", "ünï=1", "a.b.c.d.e.f=1",
+    ".=1", "..=1", "a..b=1", "model..r_max=4", "model.=4", "model.loss=5", "model.loss.force.x=5",
+    "model.native={a: {b: 1}}", "_self_=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("multirun", [False, True])
+@pytest.mark.parametrize("word", WORDS)
+def test_odd_words(word: str, multirun: bool) -> None:
+    """Whatever is typed: a study, or one line that says where it went wrong."""
+    began = time.process_time()
+    try:
+        study = load_study(["quickstart", word], multirun=multirun)
+        lint(study, compile_study(study.specs))
+    except SpecError as error:
+        assert str(error).isprintable() and error.where
+    assert time.process_time() - began < 2

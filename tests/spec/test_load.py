@@ -16,7 +16,8 @@ QUICK = ["quickstart"]
 
 def message(*words: str) -> str:
     with pytest.raises(SpecError) as error:
-        load([*QUICK, *words] if words and "=" in words[0] else list(words))
+        typed = words and ("=" in words[0] or words[0].startswith("~"))
+        load([*QUICK, *words] if typed else list(words))
     text = str(error.value)
     assert "\n" not in text and "Traceback" not in text
     return text
@@ -41,6 +42,12 @@ def test_a_folder_of_a_fields_name_beside_the_spec(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     file = write(tmp_path / "mine.yaml", {"defaults": ["config", "_self_"], "name": "x"})
     assert load([file, "store=other"]).store == "other"
+
+
+def test_a_field_can_be_taken_out() -> None:
+    assert load(QUICK).lint.silence
+    assert not load([*QUICK, "~lint"]).lint.silence
+    assert "lint.nothing" in message("~lint.nothing")
 
 
 def test_overrides_and_groups() -> None:
