@@ -74,6 +74,8 @@ class _Loader:
         self.allow = allow
         self.read: list[str] = []
         typed = typed_settings(texts, self.file, multirun)
+        self.swept: set[str] = set()
+        """Keys of what the points may differ in, one value in the file's sweep included."""
         self.base = compose(self.file, [s for s in typed if len(s.values) <= 1])
         self.changed = bool(typed)
         self.settings = self._settings(typed)
@@ -89,6 +91,8 @@ class _Loader:
             )
         for key, value in sweep.items():
             found[key] = self._axis(key, value)
+        axes = set(found) - {one.key for one in typed}
+        self.swept = axes | {one.key for one in typed if len(one.values) > 1}
         for number, one in enumerate(typed):
             found[f"~{number}" if one.native else one.key] = one
         count = math.prod(len(s.values) for s in found.values() if not s.native)
@@ -131,8 +135,7 @@ class _Loader:
     def study(self) -> Study:
         data = self.base.data
         listed, frozen = data.pop("points", None), data.pop("frozen", None)
-        swept = [s for s in self.settings if s.is_group and len(s.values) > 1]
-        swept_keys = {s.key for s in self.settings if len(s.values) > 1}
+        by_group = {s.key for s in self.settings if s.is_group and s.key in self.swept}
         found = []
         if listed is not None:
             found = list(self._listed(listed))
@@ -142,10 +145,10 @@ class _Loader:
                 *(range(len(s.values) or 1) for s in self.settings)
             ):
                 chosen = list(zip(self.settings, combination, strict=True))
-                options_ = tuple(s.texts[i] for s, i in chosen if s in swept)
-                if options_ not in made:
-                    made[options_] = self._group(chosen, bool(swept))
-                found.append(self._point(made[options_], chosen, swept_keys))
+                chosen_options = tuple(s.texts[i] for s, i in chosen if s.key in by_group)
+                if chosen_options not in made:
+                    made[chosen_options] = self._group(chosen, bool(by_group))
+                found.append(self._point(made[chosen_options], chosen))
         return Study(
             tuple(found), self._frozen(frozen), self.changed, tuple(dict.fromkeys(self.read))
         )
@@ -154,15 +157,13 @@ class _Loader:
         """Compose one choice of the groups, all other values at what the point gets later."""
         composed = self.base
         if composes:
-            first = [_single(s, i) for s, i in chosen if len(s.values) <= 1 or s.is_group]
+            first = [_single(s, i) for s, i in chosen if s.is_group or s.key not in self.swept]
             composed = compose(self.file, first)
             for name in BESIDE:
                 composed.data.pop(name, None)
         return _Group(composed, Sources(self._files(composed), {}))
 
-    def _point(
-        self, group: _Group, chosen: Sequence[tuple[Setting, int]], swept: set[str]
-    ) -> Point:
+    def _point(self, group: _Group, chosen: Sequence[tuple[Setting, int]]) -> Point:
         """Put a point's values into the composition, and validate what they change."""
         data, places = group.composed.data, {}
         for one, index in chosen:
@@ -170,10 +171,10 @@ class _Loader:
                 continue
             places[one.key] = one.where if len(one.values) == 1 else _place(one, index)
             # what is fixed is in the composition already, unless a swept field is a part of it
-            if not one.is_group and (one.key in swept or _overlaps(one.key, swept)):
+            if not one.is_group and (one.key in self.swept or _overlaps(one.key, self.swept)):
                 data = assign(data, one.key, one.values[index], places[one.key])
         sources = Sources(group.sources.files, places)
-        values = {s.key: s.values[i] for s, i in chosen if s.key in swept}
+        values = {s.key: s.values[i] for s, i in chosen if s.key in self.swept}
         return Point(self._spec(data, sources, group), values)
 
     def _listed(self, listed: Any) -> Iterator[Point]:

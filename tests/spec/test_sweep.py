@@ -70,6 +70,13 @@ def test_a_sweep_in_the_file(tmp_path: Path) -> None:
     assert {p.spec.model.seeds for p in study.points} == {(1,), (1, 2)}
 
 
+def test_a_sweep_over_one_value_sets_it(tmp_path: Path) -> None:
+    sweep = {"model.r_max": [4.5], "model": ["allegro_laptop"], "dataset.seed": "7"}
+    (point,) = load_study([write(tmp_path / "s.yaml", sweep)]).points
+    assert (point.spec.model.r_max, point.spec.model.architecture) == (4.5, "allegro")
+    assert point.spec.dataset.seed == 7 and point.swept["model.r_max"] == 4.5
+
+
 def test_the_command_line_wins_over_the_files_sweep(tmp_path: Path) -> None:
     file = write(tmp_path / "s.yaml", {"model.r_max": [4, 5], "model.l_max": "1,2"})
     assert labels(file, "model.r_max=6") == ["model.l_max=1", "model.l_max=2"]
