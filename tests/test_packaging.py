@@ -38,6 +38,12 @@ def test_the_wheel_holds_the_tools_of_an_export(wheel: Path) -> None:
     assert tools <= names
 
 
+def test_the_wheel_holds_hydras_launcher(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for name in ("__init__.py", "launcher.py", "empty/config.yaml"):
+        assert f"hydra_plugins/ilmlip_launcher/{name}" in names
+
+
 def test_an_installed_ilmlip_finds_the_shipped_spec(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     subprocess.run(
