@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ilmlip.errors import SpecError
-from ilmlip.spec.yaml_file import shown
+from ilmlip.spec.yaml_file import loader, shown
 
 SHOWN = 60
 """Longest value that an error message repeats."""
@@ -32,9 +33,9 @@ class Sources:
     def place(self, path: tuple[str, ...]) -> str:
         """`FILE:LINE: a.b.c` of a field, or the word of the command line that set it."""
         dotted = ".".join(path)
-        for key, text in reversed(list(self.overrides.items())):
-            if dotted == key or dotted.startswith(f"{key}."):
-                return text
+        typed = self._override(dotted)
+        if typed:
+            return typed
         deepest: tuple[int, str] = (0, "")
         for file, prefix in self.files:
             if path[: len(prefix)] != prefix:
@@ -46,14 +47,27 @@ class Sources:
 
     def is_typed(self, path: tuple[str, ...]) -> bool:
         """Whether the user set a field on the command line."""
-        return self.place(path).startswith("command line")
+        return self._override(".".join(path)).startswith("command line")
+
+    def _override(self, dotted: str) -> str:
+        """What set a field instead of a file, the last one; empty if nothing did."""
+        for key, text in reversed(list(self.overrides.items())):
+            if dotted == key or dotted.startswith(f"{key}."):
+                return text
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _composed(file: Path, _modified: int) -> Any:
+    """The nodes of a file, which know their lines."""
+    return yaml.compose(file.read_text(), Loader=loader())
 
 
 def _line(file: Path, path: tuple[str, ...]) -> tuple[int, int]:
     """How many steps of a path a YAML file holds, and the line of the last one (from 1)."""
     try:
-        node: Any = yaml.compose(file.read_text(), Loader=yaml.SafeLoader)
-    except (OSError, yaml.YAMLError):
+        node = _composed(file, file.stat().st_mtime_ns)
+    except (OSError, ValueError, yaml.YAMLError):
         return 0, 0
     depth, line = 0, 0
     for step in path:
