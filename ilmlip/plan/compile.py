@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
+
 from ilmlip.chemistry.compositions import counts_of, fraction_label, ideal_density, set_label
+from ilmlip.errors import SpecError
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
@@ -330,6 +333,12 @@ def _add(
     about: Mapping[str, str | int | float] | None = None,
 ) -> str:
     kind = stage(name)
-    record: Record = kind.params.model_validate(params)
+    try:
+        record: Record = kind.params.model_validate(params)
+    except ValidationError as error:  # values that are fine one by one, and not together
+        first = error.errors(include_url=False)[0]
+        place = ".".join(["stage", name, *map(str, first["loc"])])
+        raise SpecError(place, f"{first['msg']}, found {first['input']!r}; it follows from the spec's "
+                        "numbers: look for one that is far too large or small") from None  # fmt: skip
     task = Task(name, kind.version, record, needs or {}, quorum or {}, about or {})
     return plan.add(task)

@@ -21,7 +21,9 @@ class Salt(Record):
     """One salt: how many of which ions make a formula unit, and how much room it takes."""
 
     ions: dict[str, Annotated[int, Field(ge=1)]] = field("Number of each ion in a formula unit")
-    molar_volume: float = field("Volume of a formula unit in the liquid", unit="cm³/mol", gt=0)
+    molar_volume: float = field(
+        "Volume of a formula unit in the liquid", unit="cm³/mol", ge=1, le=1e6
+    )
     molar_volume_source: str = field("Where the molar volume comes from", min_length=1)
 
 
@@ -76,6 +78,10 @@ class Compositions(Record):
         return tuple(sorted({*self.fractions, *(x for xs in self.training for x in xs)}))
 
 
+MOST_STEPS = 1e15
+"""Time steps of a run: more than any computer will do, and few enough to count exactly."""
+
+
 class Minimise(Record):
     """An energy minimisation."""
 
@@ -118,6 +124,10 @@ class Sampling(Record):
     def _whole_steps(self) -> Self:
         for name in ("duration", "interval"):
             steps = getattr(self, name) / self.timestep
+            if steps > MOST_STEPS:
+                raise SpecError(
+                    f"sampling.{name}", f"is {steps:g} time steps; at most {MOST_STEPS:g}"
+                )
             if abs(steps - round(steps)) > 1e-6 * steps or round(steps) < 1:
                 raise SpecError(
                     f"sampling.{name}",
