@@ -181,11 +181,11 @@ def _rows(sizes: Sizes, tasks: int, found: Found) -> list[Row]:
         ),
         *_processes(
             f"run, all done, {many}", "run many", "snakemake run many", idle, found,
-            ("≤ 1.7, ratio ≤ 0.5", ""),
+            ("≤ 1.7", ""),
         ),
         *_processes(
             f"run, all done, {few}", "run few", "snakemake run few", idle, found,
-            ("≤ 0.5, ratio ≤ 0.5", ""),
+            ("≤ 0.5", ""),
         ),
         _row(f"{check}: state of a task", found.ms("states", "states"), hit, "exca, hit", "≤ 0.35"),
         _row("the same", found.ms("states", "states"), status, "exca, status only", ""),

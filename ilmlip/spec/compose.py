@@ -144,7 +144,11 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
         content.pop("defaults", None)
         made = Composed(content, {})
     else:
-        chosen = _defaults(content, file, shown(file) if file else "config.yaml")
+        where = shown(file) if file else "config.yaml"
+        try:
+            chosen = _defaults(content, file, where)
+        except RecursionError:
+            raise SpecError(f"{where}: defaults", "files name each other as defaults") from None
         made = _compose(file, [s for s in settings if s.is_group or s.native], chosen)
     # values are set here, not by Hydra: it takes `store=x` for a group where a folder store/ lies
     data = made.data
@@ -212,12 +216,6 @@ def _defaults(content: Mapping[str, Any], file: Path | None, where: str) -> set[
     entries = content.get("defaults", [])
     if not isinstance(entries, list):
         raise SpecError(f"{where}: defaults", f"found {entries!r}; give a list")
-    if entries and "_self_" not in entries and len(content) > 1:
-        raise SpecError(
-            f"{where}: defaults",
-            "lacks `_self_`, the place of the file's own values among the defaults; put it after "
-            "`config`",
-        )
     found: set[str] = set()
     for index, entry in enumerate(entries):
         place = f"{where}: defaults.{index}"
@@ -236,6 +234,12 @@ def _defaults(content: Mapping[str, Any], file: Path | None, where: str) -> set[
             _option(name, option, file, place)
         else:
             raise SpecError(place, f"found {entry!r}; give a name, or `group: option`")
+    if entries and "_self_" not in entries and len(content) > 1:
+        raise SpecError(
+            f"{where}: defaults",
+            "lacks `_self_`, the place of the file's own values among the defaults; put it after "
+            "`config`",
+        )
     return found
 
 

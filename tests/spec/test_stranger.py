@@ -76,6 +76,12 @@ def test_defaults_read_nothing_from_elsewhere(tmp_path: Path, entry: str) -> Non
     assert "defaults.1" in refused(tmp_path, f"defaults:\n  - config\n  - {entry}\nname: x\n")
 
 
+def test_defaults_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("defaults: [spec, _self_]\nname: y\n")
+    text = refused(tmp_path, "defaults: [other, _self_]\nname: x\n")
+    assert "each other" in text
+
+
 def test_a_group_beside_the_spec_may_not_leave_either(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "evil.yaml").write_text("defaults: [/../../x]\n_target_: os.system\n")
