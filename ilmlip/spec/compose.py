@@ -145,10 +145,7 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
         made = Composed(content, {})
     else:
         where = shown(file) if file else "config.yaml"
-        try:
-            chosen = _defaults(content, file, where)
-        except RecursionError:
-            raise SpecError(f"{where}: defaults", "files name each other as defaults") from None
+        chosen = _defaults(content, file, where, (file,) if file else ())
         made = _compose(file, [s for s in settings if s.is_group or s.native], chosen)
     # values are set here, not by Hydra: it takes `store=x` for a group where a folder store/ lies
     data = made.data
@@ -208,10 +205,12 @@ def _word(one: Setting, chosen: set[str], beside: Path | None) -> str:
     return text if one.key in chosen else f"+{text}"
 
 
-def _defaults(content: Mapping[str, Any], file: Path | None, where: str) -> set[str]:
+def _defaults(
+    content: Mapping[str, Any], file: Path | None, where: str, seen: tuple[Path, ...]
+) -> set[str]:
     """The groups that a defaults list names; refuses what would read a file from elsewhere.
 
-    What it names beside the spec is read by the same rules.
+    What it names beside the spec is read by the same rules; `seen` are the files on the way to it.
     """
     entries = content.get("defaults", [])
     if not isinstance(entries, list):
@@ -220,7 +219,7 @@ def _defaults(content: Mapping[str, Any], file: Path | None, where: str) -> set[
     for index, entry in enumerate(entries):
         place = f"{where}: defaults.{index}"
         if isinstance(entry, str):
-            found |= _base(entry, file, place)
+            found |= _base(entry, file, place, seen)
         elif isinstance(entry, dict) and len(entry) == 1:
             (group, option), *_ = entry.items()
             name = group.removeprefix("override ").removeprefix("optional ").lstrip("/")
@@ -243,7 +242,7 @@ def _defaults(content: Mapping[str, Any], file: Path | None, where: str) -> set[
     return found
 
 
-def _base(entry: str, file: Path | None, place: str) -> set[str]:
+def _base(entry: str, file: Path | None, place: str, seen: tuple[Path, ...]) -> set[str]:
     """The groups that another file beside the spec (or conf/config.yaml) names."""
     if entry == "_self_":
         return set()
@@ -252,7 +251,9 @@ def _base(entry: str, file: Path | None, place: str) -> set[str]:
     for folder in (file.parent if file else None, shipped("conf")):
         other = folder / f"{entry}.yaml" if folder else None
         if other is not None and other.is_file() and other != file:
-            return _defaults(read_yaml(other), other, shown(other))
+            if other in seen:
+                raise SpecError(place, f"{shown(other)} and this file name each other")
+            return _defaults(read_yaml(other), other, shown(other), (*seen, other))
     raise SpecError(place, f"no file {entry}.yaml beside the spec; `config` has the default groups")
 
 
