@@ -23,7 +23,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.spec.load import load
 from ilmlip.store import Store
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 BLOCKER = """
 import sys
