@@ -56,6 +56,7 @@ def test_a_sweep_of_two_points(tmp_path: Path) -> None:
     swept(tmp_path, "model.r_max=3.5,4", "model.max_steps=4")
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.timeout(900)
 def test_optuna_chooses_points_by_an_objective(tmp_path: Path) -> None:

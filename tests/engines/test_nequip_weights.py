@@ -66,10 +66,15 @@ def test_native_arguments_reach_nequip_and_are_read_back(smoke_model, toy_sets, 
         assert one.energy == pytest.approx(energy, rel=1e-6)
 
 
+FEW = [("nequip", "float32", None), ("allegro", "float64", 0.9)]
+ALL = [
+    (a, d, e) for a in ("nequip", "allegro") for d in ("float32", "float64") for e in (None, 0.9)
+]
+OTHERS = [pytest.param(*one, marks=pytest.mark.slow) for one in ALL if one not in FEW]
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("ema_decay", [None, 0.9])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("architecture", ["nequip", "allegro"])
+@pytest.mark.parametrize(("architecture", "dtype", "ema_decay"), [*FEW, *OTHERS])
 def test_predictions_are_those_of_the_checkpoint(
     smoke_model, toy_sets, tmp_path, architecture, dtype, ema_decay
 ):
