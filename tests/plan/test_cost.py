@@ -63,7 +63,11 @@ def test_learned_from_past_runs(smoke: Smoke) -> None:
     plan = compile_study([load([*SMOKE, "model.r_max=3.5"])])
     found = cost(plan, states(plan, store), store, {})
     train = found.stages["train"]
-    past = [r.seconds for k in store if k.startswith("train-") and (r := store.result(k))]
+    past = [
+        r.seconds
+        for k in store.keys("results")
+        if k.startswith("train-") and (r := store.result(k))
+    ]
     assert train.learned == len(past) == 4
     assert min(past) / 3 < train.seconds / train.tasks < 3 * max(past)
     assert found.label_calls == 0
