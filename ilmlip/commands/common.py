@@ -12,7 +12,7 @@ from typing import Any
 from ilmlip.errors import SpecError
 from ilmlip.lint.finding import Finding
 from ilmlip.lint.run import lint
-from ilmlip.plan.compile import compile_study
+from ilmlip.plan.compile import plan_of
 from ilmlip.plan.graph import Plan
 from ilmlip.share.freeze import expected
 from ilmlip.spec.load import load_study
@@ -24,7 +24,7 @@ def study_of(options: Namespace, words: Sequence[str] | None = None) -> tuple[St
     """The study that a command line names, its plan and its store."""
     named = options.words if words is None else words
     study = load_study(named, multirun=options.multirun, allow=options.allow)
-    plan = compile_study(study.specs, [point.swept for point in study.points])
+    plan = plan_of(study)
     expected(study, plan)
     return study, plan, Store(Path(study.spec.store))
 

@@ -11,7 +11,7 @@ from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, say
 from ilmlip.commands.run import answer_of, print_ended
 from ilmlip.errors import SpecError
-from ilmlip.plan.compile import compile_study
+from ilmlip.plan.compile import plan_of
 from ilmlip.report.matrix import read_csv
 from ilmlip.report.sweep import objective
 from ilmlip.run import Ended, run_study
@@ -81,7 +81,7 @@ class _Batches:
             values = dict(word.split("=", 1) for word in overrides)
             self.points.append(Point(study.spec, values))
         study = Study(tuple(self.points))
-        plan = compile_study(study.specs, [point.swept for point in study.points])
+        plan = plan_of(study)
         checked(study, plan, self.options.strict)
         self.ended = run_study(study, plan)
         for message in self.ended.messages:

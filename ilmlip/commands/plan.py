@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ilmlip.commands import OK
-from ilmlip.commands.common import answer, checked, duration, print_table, say, study_of
-from ilmlip.errors import SpecError
+from ilmlip.commands.common import answer, checked, duration, line, print_table, say, study_of
 from ilmlip.execute.claims import Claims
+from ilmlip.lint.finding import Finding
+from ilmlip.lint.run import lint
 from ilmlip.plan.cost import Cost, cost
 from ilmlip.plan.explain import Reason, explain
 from ilmlip.plan.graph import Plan, State, states
@@ -33,7 +34,7 @@ def plan(options: Namespace) -> int:
     spent = cost(made, found, store, _cores(study.spec, made))
     findings = _tell(study, made, options.strict)
     if options.json:
-        more = {"cost": asdict(spent), "findings": findings}
+        more = {"cost": asdict(spent), "findings": [finding.data() for finding in findings]}
         if options.explain:
             more["reasons"] = [asdict(reason) for reason in reasons]
         answer(_states(study, made, found, store) | more)
@@ -60,17 +61,14 @@ def status(options: Namespace) -> int:
     return OK
 
 
-def _tell(study: Study, made: Plan, strict: bool) -> list[dict[str, str]]:
+def _tell(study: Study, made: Plan, strict: bool) -> list[Finding]:
     """Lint's findings; a plan is shown whatever they are, unless strict."""
     if strict:
-        return [finding.data() for finding in checked(study, made, strict)]
-    try:
-        return [finding.data() for finding in checked(study, made, strict)]
-    except SpecError as error:
-        if error.where.startswith("lint."):
-            raise
-        say(f"error: {error}")
-        return []
+        return checked(study, made, strict)
+    findings = lint(study, made)
+    for finding in findings:
+        say(f"{finding.severity}: {line(finding)}")
+    return findings
 
 
 def _cores(spec: Spec, made: Plan) -> dict[str, int]:

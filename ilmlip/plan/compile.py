@@ -16,6 +16,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
 from ilmlip.spec.model import Model
+from ilmlip.spec.study import Study
 from ilmlip.spec.types import Dft, Spec
 from ilmlip.stages import stage
 
@@ -43,6 +44,11 @@ def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
             fronts[same] = _Frames(plan, spec)
         _Models(plan, spec, fronts[same], _about_swept(values)).compile()
     return plan
+
+
+def plan_of(study: Study) -> Plan:
+    """The one plan of all points of a study."""
+    return compile_study(study.specs, [point.swept for point in study.points])
 
 
 def study_key(specs: Sequence[Spec]) -> str:

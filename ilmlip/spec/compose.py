@@ -7,7 +7,6 @@ holds, nothing of it reaches `hydra.utils.instantiate`, and no resolver is there
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -324,14 +323,13 @@ def assign(data: dict[str, Any], key: str, value: Any, where: str) -> dict[str, 
     steps = key.split(".")
     top: dict[str, Any] = dict(data)
     node: Any = top
-    for step, following in itertools.pairwise(steps):
+    for step in steps[:-1]:
         index = _index(node, step, where)
         child = node[index] if isinstance(node, list) else node.get(index)
         child = dict(child) if isinstance(child, dict) else child
         child = list(child) if isinstance(child, list) else child
         node[index] = child if isinstance(child, (dict, list)) else {}
         node = node[index]
-        del following
     last = _index(node, steps[-1], where)
     old = node[last] if isinstance(node, list) else node.get(last)
     if isinstance(old, (dict, list)) and isinstance(value, (dict, list)):

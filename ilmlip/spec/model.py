@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
+from ilmlip.spec.own import check_own
 
 Count = Annotated[int, Field(ge=1, le=4096)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -107,17 +108,7 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _fits_the_architecture(self) -> Self:
-        for architecture, names in _OWN.items():
-            for name in names:
-                value = getattr(self, name)
-                if architecture == self.architecture and value is None:
-                    raise SpecError(f"model.{name}", f"is missing; {architecture} needs it")
-                if architecture != self.architecture and value is not None:
-                    raise SpecError(
-                        f"model.{name}",
-                        f"is a setting of {architecture}, and the architecture is "
-                        f"{self.architecture}; leave it out, or set model.architecture",
-                    )
+        check_own(self, "model", "architecture", _OWN)
         if isinstance(self.n_features, tuple) and len(self.n_features) != self.l_max + 1:
             raise SpecError(
                 "model.n_features",

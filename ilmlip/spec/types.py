@@ -12,6 +12,7 @@ from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.cluster import Cluster, Tracking
 from ilmlip.spec.model import Model
+from ilmlip.spec.own import check_own
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}$")]
@@ -174,17 +175,7 @@ class Dft(Record):
 
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Self:
-        for engine, names in _OF_ENGINE.items():
-            for name in names:
-                value = getattr(self, name)
-                if engine == self.engine and value is None:
-                    raise SpecError(f"dft.{name}", f"is missing; {engine} needs it")
-                if engine != self.engine and value is not None:
-                    raise SpecError(
-                        f"dft.{name}",
-                        f"is a setting of {engine}, and the engine is {self.engine}; leave it out, "
-                        "or set dft.engine",
-                    )
+        check_own(self, "dft", "engine", _OF_ENGINE)
         return self
 
 

@@ -114,6 +114,9 @@ def test_errors_stop_a_run_and_strict_stops_at_warnings(tmp_path: Path) -> None:
         assert strict.code == 2
     warned = ilmlip("plan", *CLEAN, "model.r_max=6", cwd=tmp_path)
     assert warned.code == 0 and "warning: model.r_max" in warned.err
+    told = ilmlip("plan", *CLEAN, "model.r_max=12", "--json", cwd=tmp_path)
+    assert told.code == 0 and "error: model.r_max" in told.err
+    assert ("cutoff-box", "error") in {(f["code"], f["severity"]) for f in told.json["findings"]}
 
 
 def test_lint_as_json(tmp_path: Path) -> None:
