@@ -20,9 +20,9 @@ from ilmlip.export.study import TOOLS, write_export
 from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
-from ilmlip.record import Record, field
 from ilmlip.spec.load import load
 from ilmlip.stages.dataset import stratified
+from ilmlip.stages.label import Params as LabelParams
 from ilmlip.stages.probe import Params
 
 QUICK = ("quickstart", "scale=smoke")
@@ -195,13 +195,6 @@ def test_test_frames_of_the_same_trajectory_are_later_ones(tmp_path: Path) -> No
 # --- labels that LAMMPS does not make
 
 
-class OtherLabel(Record):
-    """Labels by another engine."""
-
-    frame: int = field("Frame", ge=0)
-    gfn1_xtb: dict[str, float] = field("Settings")
-
-
 def other_plan() -> Plan:
     """One structure of the quickstart, two of its frames labelled by another engine."""
     whole = compile_study([load(QUICK)])
@@ -216,7 +209,7 @@ def other_plan() -> Plan:
             plan.add(task)
     about = dict(sampled.about)
     for frame in (1, 3):
-        params = OtherLabel(frame=frame, gfn1_xtb={"scf_accuracy": 0.1})
+        params = LabelParams(frame=frame, xtb={"scf_accuracy": 0.1, "electronic_temperature": 300})
         plan.add(Task("label", 1, params, {"trajectory": (sampled.key,)}, {}, about))
     plan.add(Task("probe", 1, Params(name="a")))
     return plan
@@ -226,10 +219,10 @@ def test_what_has_no_native_input_is_said_and_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "other"
     notes = write_export(other_plan(), [load(QUICK)], folder)
     (place,) = (folder / "3-label").iterdir()
-    assert f"Folder 3-label/{place.name}: labels by gfn1_xtb have no native input." in notes[0]
+    assert f"Folder 3-label/{place.name}: labels by xtb have no native input." in notes[0]
     assert notes[1] == "1 tasks of stage probe are not exported."
     assert not (folder / "5-train").exists() and not (folder / "6-evaluate.sh").exists()
-    assert json.loads((place / "engine.json").read_text())["engine"] == "gfn1_xtb"
+    assert json.loads((place / "engine.json").read_text())["engine"] == "xtb"
 
     positions = _dump(folder / "2-sample" / place.name / "frames.dump", place)
     run = ["bash", str(folder / "3-label.sh")]
