@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.forcefield import Box
+from ilmlip.engines.labelling import Labelled
 from ilmlip.engines.process import execute
 from ilmlip.errors import StageError
 from ilmlip.units import BAR, PS
@@ -251,20 +252,6 @@ def read_dump(path: Path) -> list[Snapshot]:
     return found
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Energy, forces and stress of one configuration."""
-
-    energy: float
-    """eV"""
-    forces: NDArray[np.float64]
-    """Shape (atoms, 3), eV/Å."""
-    stress: NDArray[np.float64]
-    """Shape (6,): xx, yy, zz, yz, xz, xy in eV/Å³; positive is tension (ASE's convention)."""
-    terms: dict[str, float]
-    """eV"""
-
-
 def read_label(work: Path) -> Labelled:
     """What `label_input` computed."""
     row = read_thermo(work / LOG)[-1]
@@ -276,6 +263,4 @@ def read_label(work: Path) -> Labelled:
     xx, yy, zz, xy, xz, yz = rest[at:]
     stress = -BAR * np.array([xx, yy, zz, yz, xz, xy])
     forces = read_dump(work / "forces.dump")[-1].values
-    if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(stress).all()):
-        raise StageError("LAMMPS gave an energy, force or stress that is no number", log=LOG)
-    return Labelled(energy, forces, stress, terms)
+    return Labelled(energy, forces, stress, terms).checked("LAMMPS", LOG)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ilmlip.errors import StageError
+from ilmlip.chemistry.forcefield import ForceField
+from ilmlip.engines.labelling import Labelled, NotConvergedError, Session
+from ilmlip.spec.dft import Rung, Xtb
 from ilmlip.units import BOHR, HARTREE, HARTREE_PER_K
 
 if TYPE_CHECKING:
@@ -18,18 +19,6 @@ if TYPE_CHECKING:
 METHOD = "GFN1-xTB"
 MAX_ITERATIONS = 250
 """Iterations of the self-consistent charges, after which a frame has no label."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Energy, forces and stress of one configuration."""
-
-    energy: float
-    """eV; the free energy of the electrons, whose derivatives the forces and the stress are."""
-    forces: NDArray[np.float64]
-    """Shape (atoms, 3), eV/Å."""
-    stress: NDArray[np.float64]
-    """Shape (6,): xx, yy, zz, yz, xz, xy in eV/Å³; positive is tension (ASE's convention)."""
 
 
 def tools() -> dict[str, str]:
@@ -46,7 +35,7 @@ def label(
 ) -> Labelled:
     """Label a neutral box, periodic in all directions; `temperature` of the electrons in K.
 
-    Raises StageError if the charges do not converge, or if what comes out is not finite.
+    Raises NotConvergedError if tblite gives up, StageError if what comes out is not finite.
     """
     from tblite.exceptions import TBLiteRuntimeError, TBLiteValueError
     from tblite.interface import Calculator
@@ -70,11 +59,31 @@ def label(
             calculator.set(name, value)
         found = calculator.singlepoint()
     except (TBLiteRuntimeError, TBLiteValueError) as error:
-        raise StageError(f"{METHOD}: {error}") from error
+        raise NotConvergedError(f"{METHOD}: {error}") from error
     energy = float(found.get("energy")) * HARTREE
     forces = -np.asarray(found.get("gradient"), float) * (HARTREE / BOHR)
     virial = np.asarray(found.get("virial"), float) * (HARTREE / atoms.get_volume())
     stress = virial[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-    if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(stress).all()):
-        raise StageError(f"{METHOD} gave an energy, force or stress that is no number")
-    return Labelled(energy, forces, stress)
+    return Labelled(energy, forces, stress).checked(METHOD)
+
+
+class XtbSession(Session):
+    """tblite in this very process; the charges start anew at each label."""
+
+    def __init__(self, settings: Xtb) -> None:
+        self._settings = settings
+
+    def label(self, atoms: Atoms, rung: Rung | None = None) -> Labelled:
+        """By one single point; of a rung, `max_steps` counts."""
+        most = rung.max_steps if rung and rung.max_steps else MAX_ITERATIONS
+        chosen = self._settings
+        return label(atoms, chosen.scf_accuracy, chosen.electronic_temperature, max_iterations=most)
+
+    def tools(self) -> dict[str, str]:
+        """The version of tblite."""
+        return tools()
+
+
+def session(settings: Xtb, work: Path, forcefield: ForceField | None) -> Session:
+    """tblite at work; it needs neither folder nor force field."""
+    return XtbSession(settings)

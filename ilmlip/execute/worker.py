@@ -37,6 +37,7 @@ def pack(tasks: Sequence[Task]) -> list[dict[str, Any]]:
             "params": plain(task.params),
             "needs": {role: list(keys) for role, keys in task.needs.items()},
             "quorum": dict(task.quorum),
+            "how": dict(task.how),
         }
         for task in tasks
     ]
@@ -51,6 +52,7 @@ def unpack(data: Mapping[str, Any]) -> Task:
         params=kind.params.model_validate(data["params"]),
         needs={role: tuple(keys) for role, keys in data["needs"].items()},
         quorum=data["quorum"],
+        how=data["how"],
     )
     if task.key != data["key"]:
         raise StageError(
@@ -136,7 +138,7 @@ def gather(store: Store, task: Task) -> tuple[Inputs, dict[str, str]]:
         digests.update({key: result.digest for key, result in found.items()})
         if gone := tuple(key for key in keys if key not in found):
             missing[role] = gone
-    return Inputs(roles, missing, places), digests
+    return Inputs(roles, missing, places, task.how), digests
 
 
 @dataclass(frozen=True)

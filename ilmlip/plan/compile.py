@@ -15,9 +15,10 @@ from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
+from ilmlip.spec.dft import Dft
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
-from ilmlip.spec.types import Dft, Spec
+from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
 
 About = dict[str, str | int | float]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ilmlip.hashing import digest, identity
 from ilmlip.record import Record
@@ -19,9 +20,9 @@ HEX = 24
 class Task:
     """One stage with its parameters and inputs.
 
-    The key is made of stage, stage version, parameters and input keys. `quorum` and `about` are
-    not in it: `quorum` says which fraction of a role's inputs is enough (default: all of them),
-    `about` says what the task is for people and MLflow.
+    The key is made of stage, stage version, parameters and input keys. `quorum`, `about` and `how`
+    are not in it: `quorum` says which fraction of a role's inputs is enough (default: all of them),
+    `about` says what the task is for people and MLflow, `how` (plain data) is handed to the stage.
     """
 
     stage: str
@@ -31,6 +32,7 @@ class Task:
     """Keys of the inputs, by role."""
     quorum: Mapping[str, float] = field(default_factory=dict)
     about: Mapping[str, str | int | float] = field(default_factory=dict)
+    how: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:

@@ -11,8 +11,8 @@ from ilmlip.chemistry.ion import Ion
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.cluster import Cluster, Tracking
+from ilmlip.spec.dft import Dft
 from ilmlip.spec.model import Model
-from ilmlip.spec.own import check_own
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}$")]
@@ -140,43 +140,6 @@ class Sampling(Record):
     def frames(self) -> int:
         """Frames in a trajectory."""
         return round(self.duration / self.timestep) // round(self.interval / self.timestep)
-
-
-Engine = Literal["opls", "gfn1_xtb"]
-
-_OF_ENGINE = {
-    "opls": ("cutoff", "kspace_accuracy"),
-    "gfn1_xtb": ("scf_accuracy", "electronic_temperature"),
-}
-"""Settings that one engine needs and the others do not have."""
-
-
-class Dft(Record):
-    """The engine that labels frames with energy, forces and stress."""
-
-    engine: Engine = field("Engine: opls (the force field itself) or gfn1_xtb (tight binding)")
-    cutoff: float | None = field(
-        "opls: cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0, default=None
-    )
-    kspace_accuracy: float | None = field(
-        "opls: relative accuracy of PPPM forces", gt=0, lt=1, default=None
-    )
-    scf_accuracy: float | None = field(
-        "gfn1_xtb: accuracy of the self-consistent charges; smaller is tighter, 1 is usual",
-        gt=0,
-        le=1000,
-        default=None,
-        later=True,
-    )
-    electronic_temperature: float | None = field(
-        "gfn1_xtb: temperature of the occupations", unit="K", gt=0, default=None, later=True
-    )
-    stress: bool = field("Whether labels carry the stress", default=True, later=True)
-
-    @model_validator(mode="after")
-    def _fits_the_engine(self) -> Self:
-        check_own(self, "dft", "engine", _OF_ENGINE)
-        return self
 
 
 class Dataset(Record):

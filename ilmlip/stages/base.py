@@ -29,11 +29,14 @@ class Inputs:
 
     `missing` names, by role, the keys that a quorum let go: they failed and are not in `roles`.
     `places` gives, for those of `roles`, where each stands among all that the role asks for.
+    `how` is what the spec says of the work that changes no result, such as what to try when a label
+    does not converge, or where an imported file lies; it is in no key.
     """
 
     roles: Mapping[str, tuple[Given, ...]]
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    how: Mapping[str, Any] = field(default_factory=dict)
 
     def one(self, role: str) -> Given:
         """The only result of `role`."""

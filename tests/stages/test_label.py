@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from ilmlip.chemistry.boxes import read, write
 from ilmlip.engines import lammps, xtb
 from ilmlip.errors import StageError
+from ilmlip.spec import dft
 from ilmlip.stages import label
 from ilmlip.stages.base import Given
 from ilmlip.stages.dataset import read_label
 
-OPLS = label.Opls(cutoff=10.0, kspace_accuracy=1e-6)
+OPLS = dft.Opls(cutoff=10.0, kspace_accuracy=1e-6)
 
 
 def labelled(classical: Classical, folder: Path, frame: int, trajectory: Given | None = None):
@@ -87,7 +88,7 @@ def test_a_frame_past_the_end(classical: Classical, tmp_path: Path) -> None:
 
 def by_xtb(sample: Given, folder: Path, frame: int, **more: object):
     """A label by GFN1-xTB: no force field is given."""
-    settings = label.Xtb(scf_accuracy=0.1, electronic_temperature=300.0)
+    settings = dft.Xtb(scf_accuracy=0.1, electronic_temperature=300.0)
     params = label.Params.model_validate({"frame": frame, "xtb": settings, **more})
     made = give(label.STAGE, params, folder, trajectory=sample)
     (atoms,) = read(folder / "frame.extxyz")
@@ -145,7 +146,7 @@ def test_labels_without_stress(classical: Classical, tmp_path: Path) -> None:
 
 
 def test_a_label_has_one_engine() -> None:
-    settings = label.Xtb(scf_accuracy=0.1, electronic_temperature=300.0)
+    settings = dft.Xtb(scf_accuracy=0.1, electronic_temperature=300.0)
     for engines in ({}, {"opls": OPLS, "xtb": settings}):
         with pytest.raises(ValidationError, match="exactly one of opls and xtb"):
             label.Params.model_validate({"frame": 0, **engines})

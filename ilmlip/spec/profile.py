@@ -1,0 +1,98 @@
+"""This machine's programs: where pw.x, CP2K and VASP are, how they start, where pseudopotentials lie.
+
+The profile is a YAML file of the user's own, `$ILMLIP_PROFILE` or `~/.config/ilmlip/profile.yaml`.
+It is no part of a spec, so that a spec from a stranger names no command; and of no key.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import ValidationError
+
+from ilmlip.errors import SpecError
+from ilmlip.record import Record, field
+
+ProgramName = Literal["pw.x", "cp2k", "vasp"]
+
+DEFAULTS: dict[ProgramName, tuple[str, ...]] = {
+    "pw.x": ("pw.x",),
+    "cp2k": ("cp2k_shell.psmp", "cp2k_shell"),
+    "vasp": ("vasp_gam", "vasp_std"),
+}
+"""What is looked for on PATH when the profile says nothing."""
+
+
+class Program(Record):
+    """How one program starts here."""
+
+    command: str = field("The program, with arguments; empty: found on PATH", default="")
+    launcher: str = field("Words in front of it, such as: mpirun -np 4", default="")
+    environment: dict[str, str] = field("Further environment variables", default={})
+    time_limit: float | None = field(
+        "Longest wall time of one label; null: that of the job", unit="s", gt=0, default=None
+    )
+
+
+class Profile(Record):
+    """This machine's programs."""
+
+    programs: dict[ProgramName, Program] = field("How each program starts", default={})
+    pseudopotentials: str = field(
+        "Folder that holds a folder for each family of pseudopotentials", default=""
+    )
+
+    def words(self, name: ProgramName) -> list[str] | None:
+        """The command line that starts a program, or None if it is not there."""
+        program = self.programs.get(name, Program())
+        found = shlex.split(program.command)
+        if not found:
+            there = next((path for n in DEFAULTS[name] if (path := shutil.which(n))), None)
+            if there is None:
+                return None
+            found = [there]
+        elif shutil.which(found[0]) is None:
+            return None
+        return [*shlex.split(program.launcher), *found]
+
+    def program(self, name: ProgramName) -> Program:
+        """What is said of a program, or the defaults."""
+        return self.programs.get(name, Program())
+
+
+def profile_path() -> Path:
+    """Where this machine's profile is, there or not."""
+    named = os.environ.get("ILMLIP_PROFILE")
+    return Path(named) if named else Path.home() / ".config" / "ilmlip" / "profile.yaml"
+
+
+def profile() -> Profile:
+    """This machine's profile; the defaults if there is no file.
+
+    Raises SpecError for a file that is no profile, and for one that ILMLIP_PROFILE names and that
+    is not there.
+    """
+    path = profile_path()
+    if not path.exists():
+        if "ILMLIP_PROFILE" in os.environ:
+            raise SpecError(str(path), "is not there; ILMLIP_PROFILE names it")
+        return Profile()
+    try:
+        data = yaml.safe_load(path.read_text()) or {}
+        return Profile.model_validate(data)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(
+            str(path), f"cannot be read as YAML: {' '.join(str(error).split())}"
+        ) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        valid = (
+            f"; valid keys: {', '.join(Profile.model_fields)}" if "extra" in first["type"] else ""
+        )
+        raise SpecError(f"{path}: {place}", f"{first['msg']}{valid}") from None
