@@ -148,5 +148,5 @@ def test_labels_without_stress(classical: Classical, tmp_path: Path) -> None:
 def test_a_label_has_one_engine() -> None:
     settings = dft.Xtb(scf_accuracy=0.1, electronic_temperature=300.0)
     for engines in ({}, {"opls": OPLS, "xtb": settings}):
-        with pytest.raises(ValidationError, match="exactly one of opls and xtb"):
+        with pytest.raises(ValidationError, match="exactly one of opls, xtb, qe"):
             label.Params.model_validate({"frame": 0, **engines})
