@@ -11,7 +11,8 @@ from pathlib import Path
 from ilmlip import track
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
-from ilmlip.plan.compile import About, about_study, study_key
+from ilmlip.plan.compile import about_study, study_key
+from ilmlip.plan.frames import About
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
 from ilmlip.report.sweep import write_sweep

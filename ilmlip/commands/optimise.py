@@ -6,7 +6,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from ilmlip.chemistry.compositions import fraction_label, set_label
 from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, say
 from ilmlip.commands.run import answer_of, print_ended
@@ -17,6 +16,7 @@ from ilmlip.report.sweep import objective
 from ilmlip.run import Ended, run_study
 from ilmlip.spec.compose import has_sweep, one_line
 from ilmlip.spec.load import load_study
+from ilmlip.spec.mixtures import composition_label, set_label
 from ilmlip.spec.study import Point, Study
 from ilmlip.spec.types import Spec
 
@@ -101,7 +101,7 @@ def objective_of(spec: Spec, outputs: dict[str, str]) -> float | None:
     if asked is None or "matrix" not in outputs:
         return None
     model = None if asked.training is None else set_label(asked.training)
-    x = None if asked.composition is None else fraction_label(asked.composition)
+    x = None if asked.composition is None else composition_label(asked.composition)
     return objective(read_csv(Path(outputs["matrix"])), asked.quantity, model, x)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ilmlip.chemistry.compositions import counts_of, fraction_label, set_label
 from ilmlip.chemistry.rank import Coverage, coverage, joining, to_add
 from ilmlip.lint.finding import Finding
+from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
 
 
@@ -23,24 +23,23 @@ def compositions(spec: Spec) -> Iterator[Finding]:
             yield Finding("species-apart", "warning", where, _apart(spec, fractions, seen))
 
 
-def _counts(spec: Spec, fractions: Sequence[float]) -> list[dict[str, int]]:
-    units = {name: dict(salt.ions) for name, salt in spec.system.salts.items()}
-    mix = spec.compositions
-    return [counts_of(units, mix.salts, mix.pairs, x) for x in fractions]
+def _counts(spec: Spec, fractions: Sequence[Composition]) -> list[dict[str, int]]:
+    return [ion_counts(spec.system, spec.compositions, x) for x in fractions]
 
 
-def _others(spec: Spec, fractions: Sequence[float]) -> list[float]:
+def _others(spec: Spec, fractions: Sequence[Composition]) -> list[Composition]:
     """The tested fractions that are not trained on."""
-    trained = {fraction_label(x) for x in fractions}
-    return [x for x in spec.compositions.fractions if fraction_label(x) not in trained]
+    trained = {composition_label(x) for x in fractions}
+    return [x for x in spec.compositions.fractions if composition_label(x) not in trained]
 
 
-def _span(spec: Spec, fractions: Sequence[float], seen: Coverage) -> str:
+def _span(spec: Spec, fractions: Sequence[Composition], seen: Coverage) -> str:
     tests = spec.compositions.fractions
-    outside = ", ".join(fraction_label(tests[i]) for i in seen.outside)
+    outside = ", ".join(composition_label(tests[i]) for i in seen.outside)
     others = _others(spec, fractions)
     add = [
-        fraction_label(others[i]) for i in to_add(_counts(spec, fractions), _counts(spec, others))
+        composition_label(others[i])
+        for i in to_add(_counts(spec, fractions), _counts(spec, others))
     ]
     return (
         f"trained on {set_label(fractions)}, energies at x = {outside} are undetermined up to an "
@@ -60,11 +59,11 @@ def missing_direction(seen: Coverage) -> str:
     return "; ".join(parts) or "some combination of the ions' energies is undetermined"
 
 
-def _apart(spec: Spec, fractions: Sequence[float], seen: Coverage) -> str:
+def _apart(spec: Spec, fractions: Sequence[Composition], seen: Coverage) -> str:
     pairs = ", ".join(f"{a} and {b}" for a, b in seen.apart)
     others = _others(spec, fractions)
     best = joining(_counts(spec, fractions), _counts(spec, others))
-    add = f" Add {fraction_label(others[best])} to this training set" if best is not None else ""
+    add = f" Add {composition_label(others[best])} to this training set" if best is not None else ""
     return (
         f"trained on {set_label(fractions)}, {pairs} never stand together in training, and do in "
         f"tests: what they do to each other is guessed.{add}"

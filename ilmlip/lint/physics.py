@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ilmlip.chemistry.compositions import box_edge, fraction_label
 from ilmlip.lint.finding import Finding, Severity
+from ilmlip.spec.dft import QUANTUM
+from ilmlip.spec.mixtures import box_volume, composition_label
 from ilmlip.spec.types import Spec
 
-QUANTUM = ("gfn1_xtb",)
-"""Engines whose energies are those of all electrons: the atoms' own energies are most of them."""
 INDEPENDENT = 1000.0
 """fs; an ion rattles in its cage with a period below about 1 ps, and leaves it in much more."""
 
@@ -17,11 +16,7 @@ INDEPENDENT = 1000.0
 def cutoff(spec: Spec) -> Iterator[Finding]:
     """`cutoff-box`: the smallest box that a model is trained or tested on against r_max."""
     mix, system = spec.compositions, spec.system
-    volumes = [system.salts[name].molar_volume for name in mix.salts]
-    edges = {}
-    for x in mix.all_fractions():
-        second = round(x * mix.pairs)
-        edges[x] = box_edge(volumes, [mix.pairs - second, second])
+    edges = {x: box_volume(system, mix, x) ** (1 / 3) for x in mix.everything()}
     x, edge = min(edges.items(), key=lambda item: item[1])
     r_max = spec.model.r_max
     if r_max <= edge / 2:
@@ -32,7 +27,8 @@ def cutoff(spec: Spec) -> Iterator[Finding]:
         "cutoff-box",
         severity,
         "model.r_max",
-        f"{r_max:g} Å in a box of {edge:.1f} Å (x = {fraction_label(x)}, {mix.pairs} pairs): {what}. "
+        f"{r_max:g} Å in a box of {edge:.1f} Å "
+        f"(x = {composition_label(x)}, {mix.pairs} pairs): {what}. "
         f"At most {edge / 2:.1f} Å, or raise compositions.pairs to "
         f"{_pairs(mix.pairs, edge, r_max)}",
     )

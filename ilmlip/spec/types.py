@@ -6,78 +6,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ilmlip.chemistry.compositions import counts_of, fraction_label, set_label
-from ilmlip.chemistry.ion import Ion
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.cluster import Cluster, Tracking
+from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
+from ilmlip.spec.mixtures import (
+    Composition,
+    Compositions,
+    composition_label,
+    formula_units,
+    set_label,
+)
 from ilmlip.spec.model import Model
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}$")]
-
-
-class Salt(Record):
-    """One salt: how many of which ions make a formula unit, and how much room it takes."""
-
-    ions: dict[str, Annotated[int, Field(ge=1)]] = field("Number of each ion in a formula unit")
-    molar_volume: float = field(
-        "Volume of a formula unit in the liquid", unit="cm³/mol", ge=1, le=1e6
-    )
-    molar_volume_source: str = field("Where the molar volume comes from", min_length=1)
-
-
-class System(Record):
-    """The ions, the salts made of them, and the force field's charge scaling."""
-
-    name: Name = field("Name of the system")
-    ions: dict[str, Ion] = field(
-        "Data of each ion: a name in conf/ion, the path of a file beside the spec, or in full"
-    )
-    salts: dict[str, Salt] = field("The salts, each by name")
-    charge_scale: float = field(
-        "Factor on all charges, standing for the electronic polarisability", gt=0, le=1
-    )
-    charge_scale_source: str = field("Where the factor comes from", default="")
-
-    @model_validator(mode="after")
-    def _salts_are_neutral(self) -> Self:
-        for name, salt in self.salts.items():
-            for ion in salt.ions:
-                if ion not in self.ions:
-                    raise SpecError(
-                        f"system.salts.{name}.ions",
-                        f"unknown ion {ion!r}; the system's ions are {', '.join(self.ions)}",
-                    )
-            total = sum(n * self.ions[ion].charge for ion, n in salt.ions.items())
-            if total != 0:
-                terms = " + ".join(
-                    f"{n} × {self.ions[i].charge:+d} ({i})" for i, n in salt.ions.items()
-                )
-                raise SpecError(
-                    f"system.salts.{name}.ions",
-                    f"the charges do not cancel: {terms} = {total:+d} e; change the numbers of ions",
-                )
-        return self
-
-
-class Compositions(Record):
-    """Which mixtures of two salts there are, and which of them models are trained on."""
-
-    salts: tuple[str, str] = field("The two salts; a mole fraction is that of the second")
-    pairs: int = field("Formula units of salt in a box", ge=1, le=100_000)
-    fractions: tuple[Fraction, ...] = field(
-        "Mole fractions that models are tested on", min_length=1
-    )
-    training: tuple[tuple[Fraction, ...], ...] = field(
-        "Training sets: one model (a seed) for each list of mole fractions", min_length=1
-    )
-
-    def all_fractions(self) -> tuple[float, ...]:
-        """Every fraction that is trained or tested on, ascending."""
-        return tuple(sorted({*self.fractions, *(x for xs in self.training for x in xs)}))
-
+from ilmlip.spec.system import Name, System
 
 MOST_STEPS = 1e15
 """Time steps of a run: more than any computer will do, and few enough to count exactly."""
@@ -160,15 +102,28 @@ class Dataset(Record):
         default="independent",
         later=True,
     )
+    derived: tuple[Derived, ...] = field(
+        "What the data set is made of, at most one entry a kind; empty: the sampled frames",
+        default=(),
+        max_length=5,
+        later=True,
+    )
+
+    @model_validator(mode="after")
+    def _each_kind_once(self) -> Self:
+        kinds = [part.kind for part in self.derived]
+        if len(set(kinds)) < len(kinds):
+            raise SpecError("dataset.derived", f"{kinds} has a kind twice; give each once")
+        return self
 
 
 class Findings(Record):
     """What the study must show: one training set against another, over seeds."""
 
-    one: tuple[Fraction, ...] = field("The training set with too few compositions")
-    two: tuple[Fraction, ...] = field("The training set with enough")
-    far: Fraction = field("The test composition far from both")
-    near: tuple[Fraction, ...] = field("The test compositions that `two` must do well on")
+    one: tuple[Composition, ...] = field("The training set with too few compositions")
+    two: tuple[Composition, ...] = field("The training set with enough")
+    far: Composition = field("The test composition far from both")
+    near: tuple[Composition, ...] = field("The test compositions that `two` must do well on")
     ions: tuple[str, str] = field("The ions whose energy difference is undetermined by `one`")
     far_factor: float = field(
         "Least ratio of the energy MAE at `far`, one to two", gt=0, default=5.0
@@ -188,10 +143,10 @@ class Objective(Record):
     """One number of a point's matrix, for a sweeper that optimises: lower is better."""
 
     quantity: str = field("Quantity of matrix.csv, such as energy_mae, force_mae, force_mae_Li")
-    training: tuple[Fraction, ...] | None = field(
+    training: tuple[Composition, ...] | None = field(
         "The training set; null: the mean over all", default=None
     )
-    composition: Fraction | None = field(
+    composition: Composition | None = field(
         "The test composition; null: the mean over all", default=None
     )
 
@@ -281,14 +236,13 @@ def _check_salts(spec: Spec) -> None:
                 f"compositions.salts.{index}",
                 f"unknown salt {salt!r}; system {spec.system.name} has {', '.join(spec.system.salts)}",
             )
-    if spec.compositions.salts[0] == spec.compositions.salts[1]:
-        raise SpecError("compositions.salts", "names one salt twice; name two different ones")
+    if len(set(spec.compositions.salts)) < len(spec.compositions.salts):
+        raise SpecError("compositions.salts", "names one salt twice; name different ones")
 
 
 def _check_boxes(spec: Spec) -> None:
     """Every fraction must be one that this number of formula units can make."""
     mix = spec.compositions
-    units = {name: dict(salt.ions) for name, salt in spec.system.salts.items()}
     places = [(f"compositions.fractions.{i}", x) for i, x in enumerate(mix.fractions)]
     places += [
         (f"compositions.training.{i}.{j}", x)
@@ -296,21 +250,19 @@ def _check_boxes(spec: Spec) -> None:
         for j, x in enumerate(xs)
     ]
     for where, x in places:
-        counts_of(units, mix.salts, mix.pairs, x, where=where)
+        formula_units(mix, x, where=where)
     for where, values in [
         ("compositions.fractions", mix.fractions),
         *((f"compositions.training.{i}", xs) for i, xs in enumerate(mix.training)),
     ]:
         if len(set(values)) != len(values):
-            raise SpecError(where, f"{list(values)} has a mole fraction twice; give each once")
+            raise SpecError(where, f"{list(values)} has a composition twice; give each once")
     labels = [set_label(xs) for xs in mix.training]
     if len(set(labels)) != len(labels):
         raise SpecError("compositions.training", f"a training set stands twice in {labels}")
     for i, xs in enumerate(mix.training):
         if not xs:
-            raise SpecError(
-                f"compositions.training.{i}", "is empty; name at least one mole fraction"
-            )
+            raise SpecError(f"compositions.training.{i}", "is empty; name at least one composition")
 
 
 def _check_frames(spec: Spec) -> None:
@@ -346,12 +298,12 @@ def _check_findings(spec: Spec) -> None:
                 f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}. "
                 "Name one of them, or leave the findings out (analysis=none)",
             )
-    tested = [fraction_label(x) for x in spec.compositions.fractions]
+    tested = [composition_label(x) for x in spec.compositions.fractions]
     for x in (asked.far, *asked.near):
-        if fraction_label(x) not in tested:
+        if composition_label(x) not in tested:
             raise SpecError(
                 "analysis.findings",
-                f"composition {fraction_label(x)} is not tested; there are {', '.join(tested)}. "
+                f"composition {composition_label(x)} is not tested; there are {', '.join(tested)}. "
                 "Name one of them, or leave the findings out (analysis=none)",
             )
     for ion in asked.ions:

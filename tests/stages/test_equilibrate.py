@@ -12,9 +12,9 @@ import pytest
 from classical import DENSITY, Classical, give, whole
 
 from ilmlip.chemistry.boxes import ion_names, read_one
-from ilmlip.chemistry.compositions import counts_of
 from ilmlip.engines import lammps
 from ilmlip.errors import StageError
+from ilmlip.spec.mixtures import ion_counts
 from ilmlip.stages import build, equilibrate
 from ilmlip.stages.dynamics import COLUMNS
 
@@ -98,8 +98,7 @@ def test_every_composition_of_five_pairs_comes_through(
 ) -> None:
     """Forty to 130 atoms, in boxes of less than twice the cutoff."""
     system = classical.spec.system
-    units = {name: dict(salt.ions) for name, salt in system.salts.items()}
-    counts = counts_of(units, ("EMIMPF6", "LiPF6"), 5, x)
+    counts = ion_counts(system, classical.spec.compositions, x)
     geometry = {name: system.ions[name].geometry() for name in counts}
     packed = give(
         build.STAGE,

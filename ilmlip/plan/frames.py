@@ -1,0 +1,186 @@
+"""The tasks from ions to data sets: what is sampled, labelled and gathered, each on demand and once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from ilmlip.errors import SpecError
+from ilmlip.hashing import digest, plain
+from ilmlip.plan.graph import Plan
+from ilmlip.plan.task import Task
+from ilmlip.record import Record
+from ilmlip.spec.dft import Dft
+from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
+from ilmlip.spec.types import Spec
+from ilmlip.stages import stage
+
+About = dict[str, str | int | float]
+TRAINING, TESTING = 0, 1
+"""The two independent structures of a composition."""
+LARGEST_SEED = 10**8
+"""LAMMPS takes seeds of up to eight digits everywhere."""
+
+
+def engine_params(dft: Dft) -> dict[str, Any]:
+    """The parameters of stage `label` that say how: its engine's settings, and the stress."""
+    if dft.engine == "opls":
+        opls = {"cutoff": dft.cutoff, "kspace_accuracy": dft.kspace_accuracy}
+        return {"opls": opls, "stress": dft.stress}
+    xtb = {
+        "scf_accuracy": dft.scf_accuracy,
+        "electronic_temperature": dft.electronic_temperature,
+    }
+    return {"xtb": xtb, "stress": dft.stress}
+
+
+class Frames:
+    """Makes the tasks from ions to datasets, each on demand and once; points may share them."""
+
+    def __init__(self, plan: Plan, spec: Spec) -> None:
+        self.plan, self.spec = plan, spec
+        self.sampled = cache(self._sampled)
+        self.labels = cache(self._labels)
+        self.dataset = cache(self._dataset)
+        self.elements = self._elements()
+        self.forcefield = self._forcefield()
+
+    # --- configurations and labels
+
+    def _forcefield(self) -> str:
+        system = self.spec.system
+        return add(
+            self.plan, "forcefield", {"ions": system.ions, "charge_scale": system.charge_scale}
+        )
+
+    def _counts(self, x: Composition) -> dict[str, int]:
+        return ion_counts(self.spec.system, self.spec.compositions, x)
+
+    def _seed(self, x: Composition, structure: int) -> int:
+        """Another seed for each structure, whatever else the study holds."""
+        name = ["structure", self.spec.sampling.seed, composition_label(x), structure]
+        return 1 + int(digest("ilmlip.seed", name), 16) % (LARGEST_SEED - 1)
+
+    def _sampled(self, x: Composition, structure: int) -> str:
+        """The trajectory of one structure: built, equilibrated, sampled."""
+        sampling, counts = self.spec.sampling, self._counts(x)
+        seed = self._seed(x, structure)
+        about: About = {"composition": composition_label(x), "structure": structure}
+        geometry = {name: self.spec.system.ions[name].geometry() for name in counts}
+        built = add(
+            self.plan,
+            "build",
+            {"counts": counts, "ions": geometry, "spacing": sampling.grid_spacing, "seed": seed},
+            about=about,
+        )
+        dynamics = {
+            "temperature": sampling.temperature,
+            "timestep": sampling.timestep,
+            "thermostat_time": sampling.thermostat_time,
+            "cutoff": sampling.cutoff,
+            "kspace_accuracy": sampling.kspace_accuracy,
+            "seed": seed,
+        }
+        equilibrated = add(
+            self.plan,
+            "equilibrate",
+            {
+                **dynamics,
+                "stages": self._protocol(),
+                "barostat_time": sampling.barostat_time,
+                "density": box_density(self.spec.system, self.spec.compositions, x),
+                "settle": sampling.settle,
+            },
+            {"forcefield": (self.forcefield,), "structure": (built,)},
+            about=about,
+        )
+        return add(
+            self.plan,
+            "sample",
+            {**dynamics, "duration": sampling.duration, "interval": sampling.interval},
+            {"forcefield": (self.forcefield,), "structure": (equilibrated,)},
+            about={**about, "T": sampling.temperature, "system": self.spec.system.name},
+        )
+
+    def _labels(self, x: Composition, role: int) -> tuple[str, ...]:
+        """The labelled frames of one structure, equally spaced, each its own task.
+
+        With `test: same_trajectory` those to test on are the frames after those trained on.
+        """
+        later = role == TESTING and self.spec.dataset.test == "same_trajectory"
+        structure, first = (TRAINING, self.spec.dataset.frames) if later else (role, 0)
+        trajectory = self.sampled(x, structure)
+        settings, needs = engine_params(self.spec.dft), {"trajectory": (trajectory,)}
+        if self.spec.dft.engine == "opls":
+            needs = {"forcefield": (self.forcefield,), **needs}
+        every = self.spec.dataset.every
+        return tuple(
+            add(
+                self.plan,
+                "label",
+                {"frame": (i + 1) * every - 1, **settings},
+                needs,
+                about={"composition": composition_label(x), "structure": structure},
+            )
+            for i in range(first, first + self.spec.dataset.frames)
+        )
+
+    def _dataset(self, fractions: tuple[Composition, ...], structure: int) -> str:
+        """The frames of some compositions: to train and validate on, or to test on."""
+        labels = tuple(key for x in fractions for key in self.labels(x, structure))
+        role = "train" if structure == TRAINING else "test"
+        held = self.spec.dataset
+        split = (
+            {"validation_fraction": held.validation_fraction, "seed": held.seed}
+            if role == "train"
+            else {}
+        )
+        return add(
+            self.plan,
+            "dataset",
+            {"role": role, **split},
+            {"labels": labels},
+            quorum={"labels": held.quorum},
+            about={"role": role, "compositions": set_label(fractions)},
+        )
+
+    def _elements(self) -> tuple[str, ...]:
+        """Every element that a model may meet in the study's tests or training."""
+        ions = {i for x in self.spec.compositions.everything() for i in self._counts(x)}
+        return tuple(sorted({a.element for i in ions for a in self.spec.system.ions[i].atoms}))
+
+    def _protocol(self) -> list[dict[str, Any]]:
+        """The stages of the equilibration with their durations scaled to whole time steps."""
+        sampling = self.spec.sampling
+        scale, step = sampling.equilibration.time_scale, sampling.timestep
+        found = []
+        for part in plain(list(sampling.equilibration.stages)):
+            if "duration" in part:
+                part["duration"] = max(1, round(part["duration"] * scale / step)) * step
+            found.append(part)
+        return found
+
+
+def add(
+    plan: Plan,
+    name: str,
+    params: Mapping[str, Any],
+    needs: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    quorum: Mapping[str, float] | None = None,
+    about: Mapping[str, str | int | float] | None = None,
+) -> str:
+    """Add a task of a stage; returns its key. Raises SpecError for values that do not fit."""
+    kind = stage(name)
+    try:
+        record: Record = kind.params.model_validate(params)
+    except ValidationError as error:  # values that are fine one by one, and not together
+        first = error.errors(include_url=False)[0]
+        place = ".".join(["stage", name, *map(str, first["loc"])])
+        raise SpecError(place, f"{first['msg']}, found {first['input']!r}; it follows from the spec's "
+                        "numbers: look for one that is far too large or small") from None  # fmt: skip
+    task = Task(name, kind.version, record, needs or {}, quorum or {}, about or {})
+    return plan.add(task)

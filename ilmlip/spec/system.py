@@ -1,0 +1,57 @@
+"""The ions and the salts made of them: what the spec's section `system` holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ilmlip.chemistry.ion import Ion
+from ilmlip.errors import SpecError
+from ilmlip.record import Record, field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}$")]
+
+
+class Salt(Record):
+    """One salt: how many of which ions make a formula unit, and how much room it takes."""
+
+    ions: dict[str, Annotated[int, Field(ge=1)]] = field("Number of each ion in a formula unit")
+    molar_volume: float = field(
+        "Volume of a formula unit in the liquid", unit="cm³/mol", ge=1, le=1e6
+    )
+    molar_volume_source: str = field("Where the molar volume comes from", min_length=1)
+
+
+class System(Record):
+    """The ions, the salts made of them, and the force field's charge scaling."""
+
+    name: Name = field("Name of the system")
+    ions: dict[str, Ion] = field(
+        "Data of each ion: a name in conf/ion, the path of a file beside the spec, or in full"
+    )
+    salts: dict[str, Salt] = field("The salts, each by name")
+    charge_scale: float = field(
+        "Factor on all charges, standing for the electronic polarisability", gt=0, le=1
+    )
+    charge_scale_source: str = field("Where the factor comes from", default="")
+
+    @model_validator(mode="after")
+    def _salts_are_neutral(self) -> Self:
+        for name, salt in self.salts.items():
+            for ion in salt.ions:
+                if ion not in self.ions:
+                    raise SpecError(
+                        f"system.salts.{name}.ions",
+                        f"unknown ion {ion!r}; the system's ions are {', '.join(self.ions)}",
+                    )
+            total = sum(n * self.ions[ion].charge for ion, n in salt.ions.items())
+            if total != 0:
+                terms = " + ".join(
+                    f"{n} × {self.ions[i].charge:+d} ({i})" for i, n in salt.ions.items()
+                )
+                raise SpecError(
+                    f"system.salts.{name}.ions",
+                    f"the charges do not cancel: {terms} = {total:+d} e; change the numbers of ions",
+                )
+        return self
