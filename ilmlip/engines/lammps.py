@@ -72,6 +72,9 @@ class Interactions:
     """Å, of Lennard-Jones and real-space Coulomb."""
     kspace_accuracy: float
     """Relative accuracy of PPPM forces."""
+    tail: bool = False
+    """Whether energy and pressure hold the mean of Lennard-Jones beyond the cutoff. Then it is cut
+    and not shifted: LAMMPS does one or the other."""
 
 
 def head(box: Box, how: Interactions, data: str = DATA) -> list[str]:
@@ -89,8 +92,8 @@ def head(box: Box, how: Interactions, data: str = DATA) -> list[str]:
         *(style for style, terms in styles if terms),
         f"special_bonds lj/coul 0.0 0.0 {box.fudge:.10g}",
         f"pair_style lj/cut/coul/long {how.cutoff:.10g}",
-        # shifted to zero at the cutoff: forces and stress are then the derivatives of the energy
-        "pair_modify mix geometric shift yes",
+        # shifted to zero at the cutoff, forces and stress are the derivatives of the energy
+        f"pair_modify mix geometric {'tail' if how.tail else 'shift'} yes",
         f"kspace_style pppm {how.kspace_accuracy:.10g}",
         f"read_data {data}",
         "neighbor 2.0 bin",

@@ -59,15 +59,17 @@ class Frames:
     def _counts(self, x: Composition) -> dict[str, int]:
         return ion_counts(self.spec.system, self.spec.compositions, x)
 
-    def _seed(self, x: Composition, structure: int) -> int:
-        """Another seed for each structure, whatever else the study holds."""
-        name = ["structure", self.spec.sampling.seed, composition_label(x), structure]
+    def _seed(self, x: Composition, structure: int, temperature: float) -> int:
+        """Another seed for each structure and temperature, whatever else the study holds."""
+        sampling = self.spec.sampling
+        name = ["structure", sampling.seed, composition_label(x), structure]
+        name += [temperature] if sampling.temperatures else []
         return 1 + int(digest("ilmlip.seed", name), 16) % (LARGEST_SEED - 1)
 
-    def _sampled(self, x: Composition, structure: int) -> str:
-        """The trajectory of one structure: built, equilibrated, sampled."""
+    def _sampled(self, x: Composition, structure: int, temperature: float) -> str:
+        """The trajectory of one structure at one temperature: built, equilibrated, sampled."""
         sampling, counts = self.spec.sampling, self._counts(x)
-        seed = self._seed(x, structure)
+        seed = self._seed(x, structure, temperature)
         about: About = {"composition": composition_label(x), "structure": structure}
         geometry = {name: self.spec.system.ions[name].geometry() for name in counts}
         built = add(
@@ -77,13 +79,16 @@ class Frames:
             about=about,
         )
         dynamics = {
-            "temperature": sampling.temperature,
+            "temperature": temperature,
             "timestep": sampling.timestep,
             "thermostat_time": sampling.thermostat_time,
             "cutoff": sampling.cutoff,
             "kspace_accuracy": sampling.kspace_accuracy,
             "seed": seed,
+            "tail": sampling.tail,
+            "pressure": sampling.pressure,
         }
+        npt = sampling.ensemble == "npt"
         equilibrated = add(
             self.plan,
             "equilibrate",
@@ -91,7 +96,9 @@ class Frames:
                 **dynamics,
                 "stages": self._protocol(),
                 "barostat_time": sampling.barostat_time,
-                "density": box_density(self.spec.system, self.spec.compositions, x),
+                "density": None
+                if npt
+                else box_density(self.spec.system, self.spec.compositions, x),
                 "settle": sampling.settle,
             },
             {"forcefield": (self.forcefield,), "structure": (built,)},
@@ -100,19 +107,35 @@ class Frames:
         return add(
             self.plan,
             "sample",
-            {**dynamics, "duration": sampling.duration, "interval": sampling.interval},
+            {
+                **dynamics,
+                "duration": sampling.duration,
+                "interval": sampling.interval,
+                "barostat_time": sampling.barostat_time if npt else None,
+            },
             {"forcefield": (self.forcefield,), "structure": (equilibrated,)},
-            about={**about, "T": sampling.temperature, "system": self.spec.system.name},
+            about={**about, "T": temperature, "system": self.spec.system.name},
         )
 
     def _labels(self, x: Composition, role: int) -> tuple[str, ...]:
         """The labelled frames of one structure, equally spaced, each its own task.
 
+        Each temperature gives as many.
+
         With `test: same_trajectory` those to test on are the frames after those trained on.
         """
         later = role == TESTING and self.spec.dataset.test == "same_trajectory"
         structure, first = (TRAINING, self.spec.dataset.frames) if later else (role, 0)
-        trajectory = self.sampled(x, structure)
+        return tuple(
+            key
+            for temperature in self.spec.sampling.all_temperatures()
+            for key in self._labels_of(x, structure, self.sampled(x, structure, temperature), first)
+        )
+
+    def _labels_of(
+        self, x: Composition, structure: int, trajectory: str, first: int
+    ) -> tuple[str, ...]:
+        """The labelled frames of a trajectory, from the `first` on."""
         settings, needs = engine_params(self.spec.dft), {"trajectory": (trajectory,)}
         if self.spec.dft.engine == "opls":
             needs = {"forcefield": (self.forcefield,), **needs}

@@ -62,6 +62,40 @@ class Sampling(Record):
     cutoff: float = field("Cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0)
     kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0, lt=1)
     seed: int = field("Seed of packing and velocities", ge=1, le=10**8, default=1)
+    ensemble: Literal["nvt", "npt"] = field(
+        "nvt: at the density of an ideal mixture; npt: at the pressure", default="nvt", later=True
+    )
+    pressure: float | None = field("Pressure (npt)", unit="bar", default=None, later=True)
+    temperatures: tuple[Annotated[float, Field(gt=0)], ...] = field(
+        "Temperatures, a trajectory of each structure for each; empty: `temperature` alone",
+        unit="K",
+        default=(),
+        later=True,
+    )
+    tail: bool = field(
+        "Mean-field correction of energy and pressure for Lennard-Jones beyond the cutoff, where "
+        "it then is cut and not shifted to zero",
+        default=False,
+        later=True,
+    )
+
+    @model_validator(mode="after")
+    def _pressure_is_of_npt(self) -> Self:
+        if self.ensemble == "npt" and self.pressure is None:
+            raise SpecError("sampling.pressure", "is missing; npt needs it, such as 1.01325 bar")
+        if self.ensemble == "nvt" and self.pressure is not None:
+            raise SpecError(
+                "sampling.pressure", "has no meaning for nvt; leave it out, or set ensemble=npt"
+            )
+        if len(set(self.temperatures)) < len(self.temperatures):
+            raise SpecError(
+                "sampling.temperatures", f"{list(self.temperatures)} has one twice; give each once"
+            )
+        return self
+
+    def all_temperatures(self) -> tuple[float, ...]:
+        """Every temperature that is sampled at."""
+        return self.temperatures or (self.temperature,)
 
     @model_validator(mode="after")
     def _whole_steps(self) -> Self:

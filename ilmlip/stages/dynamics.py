@@ -32,6 +32,14 @@ class Dynamics(Record):
     cutoff: float = field("Cutoff", unit="Å", gt=0)
     kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0)
     seed: int = field("Seed of the structure and its velocities", ge=1)
+    tail: bool = field("Mean-field Lennard-Jones beyond the cutoff", default=False, later=True)
+    pressure: float | None = field(
+        "Pressure of NPT; none: the volume stays", unit="bar", default=None, later=True
+    )
+
+    def interactions(self) -> lammps.Interactions:
+        """How LAMMPS computes the non-bonded interactions."""
+        return lammps.Interactions(self.cutoff, self.kspace_accuracy, self.tail)
 
 
 def write_thermo(work: Path, timestep: float) -> NDArray[np.float64]:

@@ -1,14 +1,17 @@
 """Stage `equilibrate`: from the packed box to the liquid, by the protocol of the paper's Table S1.
 
-The protocol ends in NPT; a box of a few ions does not settle there, so it is brought to a stated
-density afterwards, in which the sampling (NVT) then stays.
+The protocol ends in NPT; a box of a few ions does not settle there, so that it is brought to a
+stated density afterwards, in which sampling by NVT then stays. Ahead of sampling by NPT it settles
+in NPT at the sampling's temperature and pressure instead.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from pydantic import model_validator
 
 from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import Box, topology
@@ -28,9 +31,19 @@ class Params(Dynamics):
     """The protocol, durations already scaled, and the density at its end."""
 
     stages: tuple[Minimise | Npt, ...] = field("Minimisations and NPT stretches in sequence")
-    density: float = field("Density at the end", unit="g/cm³", gt=0)
-    settle: float = field("NVT at that density; half of it to get there", unit="fs", gt=0)
+    density: float | None = field(
+        "Density at the end; none: what NPT makes it", unit="g/cm³", gt=0, default=None
+    )
+    settle: float = field(
+        "NVT at that density, half of it to get there; or NPT at the pressure", unit="fs", gt=0
+    )
     barostat_time: float = field("Damping time of the pressure", unit="fs", gt=0)
+
+    @model_validator(mode="after")
+    def _density_or_pressure(self) -> Self:
+        if (self.density is None) == (self.pressure is None):
+            raise ValueError("give a density, for NVT, or a pressure, for NPT")
+        return self
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -54,13 +67,14 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
 def lammps_input(params: Params, box: Box) -> str:
     """The whole equilibration in LAMMPS's words, from `system.data` to END."""
-    how = lammps.Interactions(params.cutoff, params.kspace_accuracy)
-    length = (float(box.masses.sum()) * AMU_PER_A3 / params.density) ** (1 / 3)
-    return "\n".join([*lammps.head(box, how), *protocol(params, length)]) + "\n"
+    length = None
+    if params.density is not None:
+        length = (float(box.masses.sum()) * AMU_PER_A3 / params.density) ** (1 / 3)
+    return "\n".join([*lammps.head(box, params.interactions()), *protocol(params, length)]) + "\n"
 
 
-def protocol(params: Params, length: float) -> list[str]:
-    """The stages in LAMMPS's words, ending at edges of `length` Å."""
+def protocol(params: Params, length: float | None) -> list[str]:
+    """The stages in LAMMPS's words, ending at edges of `length` Å, or at the pressure."""
     clock = Clock(params.timestep, params.thermostat_time, params.barostat_time)
     lines = [f"timestep {lammps.ps(params.timestep)}", *lammps.thermo(100)]
     for i, part in enumerate(params.stages):
@@ -74,11 +88,26 @@ def protocol(params: Params, length: float) -> list[str]:
             lines += npt(clock, part.duration, part.temperature, part.pressure)
     return [
         *lines,
-        "# to the stated density",
-        *squeeze(clock, length, params.settle / 2, params.temperature),
-        *nvt(clock, params.settle, params.temperature),
+        *_settle(params, clock, length),
         f"write_data {END}",
         "write_dump all custom end.dump id xu yu zu modify sort id format float %.12g",
+    ]
+
+
+def _settle(params: Params, clock: Clock, length: float | None) -> list[str]:
+    if length is not None:
+        return [
+            "# to the stated density",
+            *squeeze(clock, length, params.settle / 2, params.temperature),
+            *nvt(clock, params.settle, params.temperature),
+        ]
+    last = [part for part in params.stages if isinstance(part, Npt)][-1:]
+    start = last[0].temperature[1] if last else params.temperature
+    pressure = (params.pressure or 0.0,) * 2
+    return [
+        "# to the temperature and pressure of the sampling",
+        *npt(clock, params.settle / 2, (start, params.temperature), pressure),
+        *npt(clock, params.settle / 2, (params.temperature,) * 2, pressure),
     ]
 
 

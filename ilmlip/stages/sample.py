@@ -1,4 +1,4 @@
-"""Stage `sample`: NVT dynamics of the liquid that yields the configurations."""
+"""Stage `sample`: dynamics of the liquid (NVT or NPT) that yields the configurations."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps
-from ilmlip.engines.lammps_dynamics import Clock, nvt
+from ilmlip.engines.lammps_dynamics import Clock, npt, nvt
 from ilmlip.record import field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.dynamics import COLUMNS, Dynamics, write_thermo
 from ilmlip.stages.equilibrate import END
 from ilmlip.stages.forcefield import read_forcefield
+
+PART = 50_000.0
+"""fs; NPT is run in parts of about this length."""
 
 
 class Params(Dynamics):
@@ -24,6 +27,9 @@ class Params(Dynamics):
 
     duration: float = field("Length of the run", unit="fs", gt=0)
     interval: float = field("Time between kept frames", unit="fs", gt=0)
+    barostat_time: float | None = field(
+        "Damping time of the pressure (NPT)", unit="fs", gt=0, default=None, later=True
+    )
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -49,18 +55,28 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
 def lammps_input(params: Params, box: Box) -> str:
     """The run in LAMMPS's words, from `system.data` to `frames.dump`."""
-    clock = Clock(params.timestep, params.thermostat_time, params.thermostat_time)
+    barostat = params.barostat_time or params.thermostat_time
+    clock = Clock(params.timestep, params.thermostat_time, barostat)
     every = clock.steps(params.interval)
-    how = lammps.Interactions(params.cutoff, params.kspace_accuracy)
     lines = [
-        *lammps.head(box, how),
+        *lammps.head(box, params.interactions()),
         f"timestep {lammps.ps(params.timestep)}",
         *lammps.thermo(min(every, 100)),
         f"dump frames all custom {every} frames.dump id xu yu zu",
         "dump_modify frames sort id format float %.12g",
-        *nvt(clock, params.duration, params.temperature),
+        *_run(params, clock),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _run(params: Params, clock: Clock) -> list[str]:
+    temperature = params.temperature
+    if params.pressure is None:
+        return nvt(clock, params.duration, temperature)
+    # parts, so that PPPM's mesh follows the box
+    parts = max(4, round(params.duration / PART))
+    ends = (temperature,) * 2, (params.pressure,) * 2
+    return npt(clock, params.duration, *ends, parts)
 
 
 def summary(rows: NDArray[np.float64]) -> dict[str, float]:

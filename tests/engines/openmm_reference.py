@@ -24,9 +24,20 @@ GROUPS = {"bond": 1, "angle": 2, "dihedral": 3, "improper": 4, "lj": 5, "coulomb
 class Reference:
     """Energy by terms, forces and stress of a box of ions."""
 
-    def __init__(self, files: dict[str, Path], names: Sequence[str], scale: float, cutoff: float):
+    def __init__(
+        self,
+        files: dict[str, Path],
+        names: Sequence[str],
+        scale: float,
+        cutoff: float,
+        *,
+        tail: bool = False,
+        ewald: float = 1e-6,
+    ):
+        """`tail`: Lennard-Jones cut, with OpenMM's long-range correction, and not shifted."""
         self.data = {name: yaml.safe_load(path.read_text()) for name, path in files.items()}
         self.names, self.scale, self.cutoff = names, scale, cutoff
+        self.tail, self.ewald = tail, ewald
         self.system = mm.System()
         self._forces()
         self.context: mm.Context | None = None
@@ -37,16 +48,19 @@ class Reference:
         coulomb = mm.NonbondedForce()
         coulomb.setNonbondedMethod(mm.NonbondedForce.PME)
         coulomb.setCutoffDistance(self.cutoff * NM)
-        coulomb.setEwaldErrorTolerance(1e-6)
+        coulomb.setEwaldErrorTolerance(self.ewald)
         coulomb.setUseDispersionCorrection(False)
         shape = "4*e1*e2*((s1*s2/{0})^12-(s1*s2/{0})^6)"
-        lj = mm.CustomNonbondedForce(f"{shape.format('r')}-{shape.format(self.cutoff * NM)}")
+        beyond = "0" if self.tail else shape.format(self.cutoff * NM)
+        lj = mm.CustomNonbondedForce(f"{shape.format('r')}-{beyond}")
+        lj.setUseLongRangeCorrection(self.tail)
         lj.addPerParticleParameter("e")  # square roots: geometric combination
         lj.addPerParticleParameter("s")
         lj.setNonbondedMethod(mm.CustomNonbondedForce.CutoffPeriodic)
         lj.setCutoffDistance(self.cutoff * NM)
         shape = "0.5*4*e*((s/{0})^12-(s/{0})^6)"
-        near = mm.CustomBondForce(f"{shape.format('r')}-{shape.format(self.cutoff * NM)}")
+        beyond = "0" if self.tail else shape.format(self.cutoff * NM)
+        near = mm.CustomBondForce(f"{shape.format('r')}-{beyond}")
         near.addPerBondParameter("e")
         near.addPerBondParameter("s")
         start = 0
