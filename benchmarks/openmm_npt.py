@@ -8,12 +8,12 @@ from pathlib import Path
 import openmm as mm
 from ase import Atoms
 from openmm import unit
-from tests.engines.openmm_reference import NM, Reference
 
 from ilmlip.chemistry.boxes import ion_names
 from ilmlip.chemistry.elements import MASSES
 from ilmlip.spec.types import Spec
 from ilmlip.units import AMU_PER_A3
+from tests.engines.openmm_reference import NM, Reference
 
 EVERY = 100
 """Steps between densities that are kept."""

@@ -23,3 +23,5 @@ BOHR: Final = 0.529177210903
 """Å in one bohr."""
 HARTREE_PER_K: Final = 3.1668115634556e-06
 """Hartree in one kelvin (times Boltzmann's constant)."""
+RYDBERG_TIME: Final = 0.0483776865301828
+"""fs in one unit of time of Rydberg atomic units (two of Hartree's), as pw.x counts."""

@@ -1,4 +1,4 @@
-"""Atomic masses (u): IUPAC 2021 abridged standard atomic weights."""
+"""Atoms: masses (u; IUPAC 2021 abridged standard atomic weights) and ground states."""
 
 from typing import Final
 
@@ -15,3 +15,18 @@ MASSES: Final = {
     "S": 32.06,
     "Cl": 35.45,
 }
+
+MULTIPLICITIES: Final = {
+    "H": 2,
+    "Li": 2,
+    "B": 2,
+    "C": 3,
+    "N": 4,
+    "O": 3,
+    "F": 2,
+    "Na": 2,
+    "P": 4,
+    "S": 3,
+    "Cl": 2,
+}
+"""2S + 1 of the free atoms' ground states: NIST Atomic Spectra Database, levels."""

@@ -65,8 +65,9 @@ class Step:
 
     number: int
     atoms: Atoms
-    """With momenta in dynamics."""
     label: Labelled
+    temperature: float | None = None
+    """K, in dynamics."""
 
 
 class NotConvergedError(StageError):

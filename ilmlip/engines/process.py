@@ -24,16 +24,20 @@ def execute(
     *,
     environment: Mapping[str, str],
     errors: Sequence[str] = ("ERROR", "Error"),
+    time_limit: float | None = None,
+    accepted: Sequence[int] = (0,),
 ) -> None:
     """Run `command` in `work`, stdout and stderr to the file `log`; wait for its end.
 
     `environment` is added to this process's. Raises StageError with the last line of the log that
-    holds one of `errors` (or the last line), the command and the log.
+    holds one of `errors` (or the last line), the command and the log; and when the program takes
+    longer than `time_limit` seconds: then it is killed with all that it started. `accepted`: exit
+    statuses that are no failure.
     """
     shown = shlex.join([Path(command[0]).name, *command[1:]])
     with (work / log).open("wb") as out:
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
                 cwd=work,
                 stdin=subprocess.DEVNULL,
@@ -41,16 +45,30 @@ def execute(
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 preexec_fn=_prepared_death(),
-                check=False,
+                start_new_session=time_limit is not None,
             )
         except OSError as error:
             raise StageError(
                 f"cannot start {command[0]}: {error.strerror}", command=shown
             ) from error
-    if done.returncode != 0:
+        try:
+            code = process.wait(time_limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise StageError(
+                f"{Path(command[0]).name} took longer than its time limit of {time_limit:g} s",
+                command=shown,
+                log=log,
+            ) from None
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    if code not in accepted:
         reason = last_error(work / log, errors)
         raise StageError(
-            f"{Path(command[0]).name} {_ending(done.returncode)}: {reason}", command=shown, log=log
+            f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -25,16 +25,36 @@ LARGEST_SEED = 10**8
 """LAMMPS takes seeds of up to eight digits everywhere."""
 
 
-def engine_params(dft: Dft) -> dict[str, Any]:
-    """The parameters of stage `label` that say how: its engine's settings, and the stress."""
+SETTINGS = {
+    "qe_pbe_d3": "qe", "cp2k_pbe_d3": "cp2k", "gpaw_pbe_d3": "gpaw", "vasp_pbe": "vasp",
+}  # fmt: skip
+"""The section of the settings of each engine that has one."""
+
+
+def engine_params(dft: Dft, elements: Iterable[str]) -> dict[str, Any]:
+    """The parameters of a label that say how: its engine's settings, and the stress.
+
+    Of pseudopotentials only those of `elements` are part of it.
+    """
     if dft.engine == "opls":
         opls = {"cutoff": dft.cutoff, "kspace_accuracy": dft.kspace_accuracy}
         return {"opls": opls, "stress": dft.stress}
-    xtb = {
-        "scf_accuracy": dft.scf_accuracy,
-        "electronic_temperature": dft.electronic_temperature,
-    }
-    return {"xtb": xtb, "stress": dft.stress}
+    if dft.engine == "gfn1_xtb":
+        xtb = {
+            "scf_accuracy": dft.scf_accuracy,
+            "electronic_temperature": dft.electronic_temperature,
+        }
+        return {"xtb": xtb, "stress": dft.stress}
+    name = SETTINGS[dft.engine]
+    settings = plain(getattr(dft, name))
+    if "pseudopotentials" in settings:
+        present = set(elements)
+        settings["pseudopotentials"] = {
+            element: file
+            for element, file in settings["pseudopotentials"].items()
+            if element in present
+        }
+    return {name: settings, "stress": dft.stress}
 
 
 class Frames:
@@ -136,9 +156,7 @@ class Frames:
         self, x: Composition, structure: int, trajectory: str, first: int
     ) -> tuple[str, ...]:
         """The labelled frames of a trajectory, from the `first` on."""
-        settings, needs = engine_params(self.spec.dft), {"trajectory": (trajectory,)}
-        if self.spec.dft.engine == "opls":
-            needs = {"forcefield": (self.forcefield,), **needs}
+        settings, needs = self._labelling(x), self._label_needs(trajectory)
         every = self.spec.dataset.every
         return tuple(
             add(
@@ -147,9 +165,24 @@ class Frames:
                 {"frame": (i + 1) * every - 1, **settings},
                 needs,
                 about={"composition": composition_label(x), "structure": structure},
+                how=self._how(),
             )
             for i in range(first, first + self.spec.dataset.frames)
         )
+
+    def _labelling(self, x: Composition) -> dict[str, Any]:
+        """By which engine, with which settings, frames of a composition are labelled."""
+        return engine_params(self.spec.dft, self._elements_of(self._counts(x)))
+
+    def _label_needs(self, trajectory: str) -> dict[str, tuple[str, ...]]:
+        needs = {"trajectory": (trajectory,)}
+        if self.spec.dft.engine == "opls":
+            return {"forcefield": (self.forcefield,), **needs}
+        return needs
+
+    def _how(self) -> dict[str, Any]:
+        """What the spec says of labelling that is in no key."""
+        return {"retries": plain(list(self.spec.dft.retries))} if self.spec.dft.retries else {}
 
     def _dataset(self, fractions: tuple[Composition, ...], structure: int) -> str:
         """The frames of some compositions: to train and validate on, or to test on."""
@@ -173,6 +206,9 @@ class Frames:
     def _elements(self) -> tuple[str, ...]:
         """Every element that a model may meet in the study's tests or training."""
         ions = {i for x in self.spec.compositions.everything() for i in self._counts(x)}
+        return self._elements_of(ions)
+
+    def _elements_of(self, ions: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted({a.element for i in ions for a in self.spec.system.ions[i].atoms}))
 
     def _protocol(self) -> list[dict[str, Any]]:
@@ -195,6 +231,7 @@ def add(
     *,
     quorum: Mapping[str, float] | None = None,
     about: Mapping[str, str | int | float] | None = None,
+    how: Mapping[str, Any] | None = None,
 ) -> str:
     """Add a task of a stage; returns its key. Raises SpecError for values that do not fit."""
     kind = stage(name)
@@ -205,5 +242,5 @@ def add(
         place = ".".join(["stage", name, *map(str, first["loc"])])
         raise SpecError(place, f"{first['msg']}, found {first['input']!r}; it follows from the spec's "
                         "numbers: look for one that is far too large or small") from None  # fmt: skip
-    task = Task(name, kind.version, record, needs or {}, quorum or {}, about or {})
+    task = Task(name, kind.version, record, needs or {}, quorum or {}, about or {}, how or {})
     return plan.add(task)
