@@ -19,6 +19,7 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 
+from benchmarks.openmm_npt import run
 from benchmarks.report import Table
 from ilmlip.execute.claims import Claims
 from ilmlip.execute.worker import do
@@ -121,16 +122,23 @@ def density(result: Result) -> tuple[float, float]:
     return mean_and_error(rows["density_g_cm3"])
 
 
-def openmm_density(liquid: Liquid, spec: Spec, start: Result, steps: int) -> tuple[float, float]:
-    """Mean density by OpenMM from the last frame, on the same parameters; the first fifth is left out.
+def openmm_density(liquid: Liquid, steps: int) -> tuple[float, float]:
+    """Mean density by OpenMM from the equilibrated box, on the same parameters.
+
+    The first fifth is left out.
 
     Langevin dynamics and a Monte Carlo barostat: other algorithms, the same ensemble.
     """
+    spec = load(liquid.words())
+    plan = Plan("density")
+    Frames(plan, spec).sampled(liquid.salt, 0, liquid.temperature)
+    key = next(task.key for task in plan if task.stage == "equilibrate")
+    start = Store(FOLDER).result(key)
+    if start is None:
+        raise RuntimeError(f"{key} is not in the store")
     name = f"openmm-{start.key}-{steps}.csv"
     if not (FOLDER / name).exists():
-        from benchmarks.openmm_npt import run
-
-        frame = read(start.path / "trajectory.extxyz", index=-1)
+        frame = read(start.path / "structure.extxyz", index=-1)
         if not isinstance(frame, Atoms):
             raise TypeError("the trajectory's last frame is no single one")
         run(frame, spec, liquid.pressure, steps, FOLDER / name, temperature=liquid.temperature,

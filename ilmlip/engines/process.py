@@ -44,7 +44,7 @@ def execute(
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
-                preexec_fn=_prepared_death(),
+                preexec_fn=_prepared_death(),  # noqa: PLW1509 - nothing but a system call, see there
                 start_new_session=time_limit is not None,
             )
         except OSError as error:

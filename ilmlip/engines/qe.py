@@ -302,7 +302,7 @@ def _same_box(one: Atoms, other: Atoms) -> bool:
 
 def _with_arrays(start: Atoms, moved: Atoms) -> Atoms:
     """The start with the positions of another, so that it keeps its ions; no jump of a cell."""
-    found = start.copy()
+    found: Atoms = start.copy()
     found.positions = moved.positions
     return found
 

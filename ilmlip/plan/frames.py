@@ -13,6 +13,7 @@ from ilmlip.hashing import digest, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
+from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
@@ -57,6 +58,13 @@ def engine_params(dft: Dft, elements: Iterable[str]) -> dict[str, Any]:
     return {name: settings, "stress": dft.stress}
 
 
+def spread(there: int, wanted: int | None) -> list[int]:
+    """Which of `there` labelled frames are taken, equally spaced; all if `wanted` is none."""
+    if wanted is None or wanted >= there:
+        return list(range(there))
+    return [(i * there + there // 2) // wanted for i in range(wanted)]
+
+
 class Frames:
     """Makes the tasks from ions to datasets, each on demand and once; points may share them."""
 
@@ -64,6 +72,8 @@ class Frames:
         self.plan, self.spec = plan, spec
         self.sampled = cache(self._sampled)
         self.labels = cache(self._labels)
+        self.series = cache(self._series)
+        self.atoms = cache(self._atoms)
         self.dataset = cache(self._dataset)
         self.elements = self._elements()
         self.forcefield = self._forcefield()
@@ -144,8 +154,7 @@ class Frames:
 
         With `test: same_trajectory` those to test on are the frames after those trained on.
         """
-        later = role == TESTING and self.spec.dataset.test == "same_trajectory"
-        structure, first = (TRAINING, self.spec.dataset.frames) if later else (role, 0)
+        structure, first = self._place(role)
         return tuple(
             key
             for temperature in self.spec.sampling.all_temperatures()
@@ -157,12 +166,11 @@ class Frames:
     ) -> tuple[str, ...]:
         """The labelled frames of a trajectory, from the `first` on."""
         settings, needs = self._labelling(x), self._label_needs(trajectory)
-        every = self.spec.dataset.every
         return tuple(
             add(
                 self.plan,
                 "label",
-                {"frame": (i + 1) * every - 1, **settings},
+                {"frame": self._frame(i), **settings},
                 needs,
                 about={"composition": composition_label(x), "structure": structure},
                 how=self._how(),
@@ -170,12 +178,65 @@ class Frames:
             for i in range(first, first + self.spec.dataset.frames)
         )
 
+    def _place(self, role: int) -> tuple[int, int]:
+        """The structure that a role's frames come from, and the first of its labelled frames."""
+        later = role == TESTING and self.spec.dataset.test == "same_trajectory"
+        return (TRAINING, self.spec.dataset.frames) if later else (role, 0)
+
+    def _frame(self, labelled: int) -> int:
+        """Number in the trajectory of a labelled frame."""
+        return (labelled + 1) * self.spec.dataset.every - 1
+
+    def _series(self, x: Composition, role: int, part: Derived) -> tuple[str, ...]:
+        """What is derived of one kind from the frames of one structure, a task a frame."""
+        structure, first = self._place(role)
+        found = []
+        for temperature in self.spec.sampling.all_temperatures():
+            trajectory = self.sampled(x, structure, temperature)
+            for i in spread(self.spec.dataset.frames, part.frames):
+                frame = self._frame(first + i)
+                params: dict[str, Any] = {"frame": frame, **self._labelling(x)}
+                params[part.kind] = plain(getattr(part, part.kind))
+                if part.aimd is not None:
+                    params["temperature"] = part.aimd.temperature or temperature
+                    params[part.kind]["temperature"] = None
+                params["seed"] = self._seed(x, structure, temperature) + frame
+                found.append(
+                    add(
+                        self.plan,
+                        "series",
+                        params,
+                        self._label_needs(trajectory),
+                        about={
+                            "composition": composition_label(x),
+                            "structure": structure,
+                            "kind": part.kind,
+                        },
+                        how=self._how(),
+                    )
+                )
+        return tuple(found)
+
+    def _atoms(self) -> tuple[str, ...]:
+        """The energies of single atoms, one task an element."""
+        dft = self.spec.dft
+        return tuple(
+            add(
+                self.plan,
+                "atom",
+                {"element": element, "box": dft.atom_box, **engine_params(dft, (element,))},
+                about={"element": element},
+                how=self._how(),
+            )
+            for element in self.elements
+        )
+
     def _labelling(self, x: Composition) -> dict[str, Any]:
         """By which engine, with which settings, frames of a composition are labelled."""
         return engine_params(self.spec.dft, self._elements_of(self._counts(x)))
 
     def _label_needs(self, trajectory: str) -> dict[str, tuple[str, ...]]:
-        needs = {"trajectory": (trajectory,)}
+        needs: dict[str, tuple[str, ...]] = {"trajectory": (trajectory,)}
         if self.spec.dft.engine == "opls":
             return {"forcefield": (self.forcefield,), **needs}
         return needs
@@ -186,7 +247,15 @@ class Frames:
 
     def _dataset(self, fractions: tuple[Composition, ...], structure: int) -> str:
         """The frames of some compositions: to train and validate on, or to test on."""
-        labels = tuple(key for x in fractions for key in self.labels(x, structure))
+        parts = self.spec.dataset.derived or (Derived(kind="frames"),)
+        needs: dict[str, tuple[str, ...]] = {}
+        take: dict[str, list[int]] = {}
+        for part in parts:
+            if part.kind == "frames":
+                needs["labels"] = tuple(k for x in fractions for k in self.labels(x, structure))
+            else:
+                keys = tuple(k for x in fractions for k in self.series(x, structure, part))
+                needs[part.kind], take[part.kind] = keys, list(part.taken())
         role = "train" if structure == TRAINING else "test"
         held = self.spec.dataset
         split = (
@@ -197,10 +266,11 @@ class Frames:
         return add(
             self.plan,
             "dataset",
-            {"role": role, **split},
-            {"labels": labels},
-            quorum={"labels": held.quorum},
+            {"role": role, "take": take, **split},
+            needs,
+            quorum=dict.fromkeys(needs, held.quorum),
             about={"role": role, "compositions": set_label(fractions)},
+            how={"quorum": held.quorum},
         )
 
     def _elements(self) -> tuple[str, ...]:

@@ -107,3 +107,12 @@ class Derived(Record):
         if self.volume_scan is not None:
             return self.volume_scan.points - 1
         return self.rattle.count - 1 if self.rattle is not None else None
+
+    def taken(self) -> tuple[int, ...]:
+        """The steps that go into the data set."""
+        last = self.last()
+        if last is None:
+            return ()
+        if self.take is not None:
+            return self.take
+        return (last,) if self.kind in ("aimd", "relax") else tuple(range(last + 1))

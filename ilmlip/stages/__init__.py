@@ -13,6 +13,8 @@ NAMES = (
     "equilibrate",
     "sample",
     "label",
+    "series",
+    "atom",
     "dataset",
     "train",
     "fit_linear",

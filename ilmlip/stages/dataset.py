@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,8 @@ from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.errors import StageError
 from ilmlip.hashing import digest
 from ilmlip.record import Record, field
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Given, Inputs, Output, Resources, Stage
+from ilmlip.stages.series import SERIES
 
 FRAME = "frame.extxyz"
 """The file that a label leaves."""
@@ -27,54 +29,139 @@ class Params(Record):
         "Share of each composition's frames to validate on", ge=0, lt=1, default=0.0
     )
     seed: int = field("Seed of the split", ge=0, default=0)
+    take: dict[str, tuple[int, ...]] = field(
+        "Steps that are taken of the series of each role", default={}, later=True
+    )
+
+
+@dataclass(frozen=True)
+class Member:
+    """One labelled frame of the set."""
+
+    name: str
+    """Where it comes from, for messages."""
+    source: str
+    """Key of the label or series; what comes from one source is not split."""
+    text: str
+    """As extended XYZ."""
+    frame: Frame
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Gather the frames of role `labels`; writes train.extxyz + val.extxyz, or test.extxyz.
+    """Gather the frames of role `labels`, and the steps to take of the series of other roles.
 
-    Raises StageError, naming the label, for a frame without energy or forces, with a value that
-    is not finite, or that stands in the set twice; and when a split would be empty.
+    Writes train.extxyz + val.extxyz, or test.extxyz. Raises StageError, naming the label, for a
+    frame without energy or forces, with a value that is not finite, or that stands in the set
+    twice; when a split would be empty; and when more steps are missing than the quorum allows.
     """
-    labels = inputs.all("labels")
-    if not labels:
+    members = [_label(given) for given in inputs.roles.get("labels", ())]
+    missing = list(inputs.missing.get("labels", ()))
+    for role, steps in params.take.items():
+        taken, gone = _taken(inputs.all(role), steps)
+        wanted = len(steps) * (len(inputs.all(role)) + len(inputs.missing.get(role, ())))
+        if len(taken) < float(inputs.how.get("quorum", 1.0)) * wanted:
+            raise StageError(
+                f"only {len(taken)} of {wanted} steps of {role} are there; missing: "
+                f"{', '.join(gone[:5])}{' …' if len(gone) > 5 else ''}"
+            )
+        members += taken
+        missing += [*inputs.missing.get(role, ()), *gone]
+    if not members:
         raise StageError("no labelled frame is left to make a dataset of")
-    texts = [(given.path / FRAME).read_text() for given in labels]
-    frames = [read_label(given.path / FRAME, given.key) for given in labels]
-    _refuse_twins(frames, [given.key for given in labels])
+    frames = [member.frame for member in members]
+    _refuse_twins(frames, [member.name for member in members])
     formulas = [frame.formula() for frame in frames]
     if params.role == "test":
         split = {"test": list(range(len(frames)))}
     else:
-        split = stratified(formulas, params.validation_fraction, params.seed)
-    for name, members in split.items():
-        if not members:
+        split = _split(members, formulas, params)
+    for name, chosen in split.items():
+        if not chosen:
             raise StageError(
                 f"the {name} set is empty: {len(frames)} frames of {len(set(formulas))} "
                 f"compositions, {params.validation_fraction:g} of each to validate on"
             )
-        (work / f"{name}.extxyz").write_text("".join(texts[i] for i in members))
+        (work / f"{name}.extxyz").write_text("".join(members[i].text for i in chosen))
     values = _summary(frames, formulas) | {
-        "frames": {name: len(members) for name, members in split.items()},
+        "frames": {name: len(chosen) for name, chosen in split.items()},
         "compositions": {
-            name: dict(sorted(Counter(formulas[i] for i in members).items()))
-            for name, members in split.items()
+            name: dict(sorted(Counter(formulas[i] for i in chosen).items()))
+            for name, chosen in split.items()
         },
-        "missing": list(inputs.missing.get("labels", ())),
+        "missing": missing,
     }
     return Output(files=tuple(f"{name}.extxyz" for name in split), values=values)
 
 
+def _label(given: Given) -> Member:
+    path = given.path / FRAME
+    return Member(given.key, given.key, path.read_text(), read_label(path, given.key))
+
+
+def _taken(series: Sequence[Given], steps: Sequence[int]) -> tuple[list[Member], list[str]]:
+    """The steps to take of each series, and the names of those that are not there."""
+    found, gone = [], []
+    for given in series:
+        texts = split_frames((given.path / SERIES).read_text())
+        frames = read_labels(given.path / SERIES, given.key)
+        there = {int(number): i for i, number in enumerate(given.values["steps"])}
+        for step in steps:
+            name = f"{given.key} step {step}"
+            if step in there:
+                i = there[step]
+                found.append(Member(name, given.key, texts[i], frames[i]))
+            else:
+                gone.append(name)
+    return found, gone
+
+
+def split_frames(text: str) -> list[str]:
+    """The frames of an extended XYZ file, each as its own text."""
+    lines = text.splitlines(keepends=True)
+    found, at = [], 0
+    while at < len(lines):
+        end = at + int(lines[at]) + 2
+        found.append("".join(lines[at:end]))
+        at = end
+    return found
+
+
+def _split(
+    members: Sequence[Member], formulas: Sequence[str], params: Params
+) -> dict[str, list[int]]:
+    """Indices to train and to validate on; what comes from one source stays together."""
+    sources = list(dict.fromkeys(member.source for member in members))
+    of = {member.source: formula for member, formula in zip(members, formulas, strict=True)}
+    chosen = stratified([of[s] for s in sources], params.validation_fraction, params.seed)
+    side = {sources[i]: name for name, indices in chosen.items() for i in indices}
+    return {
+        name: [i for i, member in enumerate(members) if side[member.source] == name]
+        for name in chosen
+    }
+
+
 def read_label(path: Path, name: str) -> Frame:
     """The labelled frame of one file. Raises StageError if a label is missing or not finite."""
+    frames = read_labels(path, name)
+    if len(frames) != 1:
+        raise StageError(f"label {name}: {len(frames)} frames instead of one")
+    return frames[0]
+
+
+def read_labels(path: Path, name: str) -> list[Frame]:
+    """The labelled frames of a file. Raises StageError if a label is missing or not finite."""
     try:
-        (frame,) = read_frames(path)
+        frames = read_frames(path)
     except (ValueError, OSError) as error:
         raise StageError(f"label {name}: {error}") from error
-    for quantity in ("positions", "energy", "forces", "stress"):
-        value = getattr(frame, quantity)
-        if value is not None and not np.isfinite(value).all():
-            raise StageError(f"label {name}: {quantity} with a value that is not a finite number")
-    return frame
+    for frame in frames:
+        for quantity in ("positions", "energy", "forces", "stress"):
+            value = getattr(frame, quantity)
+            if value is not None and not np.isfinite(value).all():
+                raise StageError(
+                    f"label {name}: {quantity} with a value that is not a finite number"
+                )
+    return frames
 
 
 def stratified(groups: list[str], fraction: float, seed: int) -> dict[str, list[int]]:

@@ -1,0 +1,35 @@
+"""Stage `atom`: the energy of a single atom by the settings of the labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ilmlip.record import field
+from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.labelling import Labelling, ladder, tried
+
+
+class Params(Labelling):
+    """Which atom, in which box, by which engine."""
+
+    element: str = field("Element")
+    box: float = field("Edge of the cubic box", unit="Å", gt=0)
+
+
+def run(params: Params, inputs: Inputs, work: Path) -> Output:
+    """values: `element`, `energy` (eV), in the ground state's multiplicity."""
+    with params.open(inputs, work) as session:
+        energy, tries = tried(
+            lambda rung: session.atom(params.element, params.box, rung), ladder(inputs)
+        )
+        kept, tools = session.files(), session.tools()
+    values = {"element": params.element, "energy": energy}
+    return Output(kept, values, tools, {"tries": tries})
+
+
+def seconds(params: Params) -> float:
+    """A single atom in a large box costs a plane-wave engine about as much as a small liquid."""
+    return params.seconds()
+
+
+STAGE = Stage("atom", 1, Params, run, Resources(memory_gb=1.0, seconds=10), seconds)
