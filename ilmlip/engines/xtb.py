@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ilmlip.chemistry.elements import MULTIPLICITIES
 from ilmlip.chemistry.forcefield import ForceField
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session
 from ilmlip.spec.dft import Rung, Xtb
@@ -78,6 +79,31 @@ class XtbSession(Session):
         most = rung.max_steps if rung and rung.max_steps else MAX_ITERATIONS
         chosen = self._settings
         return label(atoms, chosen.scf_accuracy, chosen.electronic_temperature, max_iterations=most)
+
+    def atom(self, element: str, edge: float, rung: Rung | None = None) -> float:
+        """In free space: the Hamiltonian is of atoms' orbitals, so that a box changes nothing.
+
+        GFN1-xTB knows spin by the occupations alone.
+        """
+        from ase.data import atomic_numbers
+        from tblite.exceptions import TBLiteRuntimeError, TBLiteValueError
+        from tblite.interface import Calculator
+
+        try:
+            calculator = Calculator(
+                METHOD,
+                np.array([atomic_numbers[element]]),
+                np.zeros((1, 3)),
+                charge=0.0,
+                uhf=MULTIPLICITIES[element] - 1,
+            )
+            calculator.set("verbosity", 0)
+            calculator.set("accuracy", self._settings.scf_accuracy)
+            kelvin = self._settings.electronic_temperature
+            calculator.set("temperature", kelvin * HARTREE_PER_K)
+            return float(calculator.singlepoint().get("energy")) * HARTREE
+        except (TBLiteRuntimeError, TBLiteValueError) as error:
+            raise NotConvergedError(f"{METHOD}: {error}") from error
 
     def tools(self) -> dict[str, str]:
         """The version of tblite."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ilmlip.lint.finding import Finding, Severity
 from ilmlip.spec.dft import QUANTUM
 from ilmlip.spec.mixtures import box_volume, composition_label
+from ilmlip.spec.model import E0
 from ilmlip.spec.types import Spec
 
 INDEPENDENT = 1000.0
@@ -15,6 +16,8 @@ INDEPENDENT = 1000.0
 
 def cutoff(spec: Spec) -> Iterator[Finding]:
     """`cutoff-box`: the smallest box that a model is trained or tested on against r_max."""
+    if not spec.model.seeds:
+        return
     mix, system = spec.compositions, spec.system
     edges = {x: box_volume(system, mix, x) ** (1 / 3) for x in mix.everything()}
     x, edge = min(edges.items(), key=lambda item: item[1])
@@ -50,14 +53,16 @@ def labels(spec: Spec) -> Iterator[Finding]:
             "have none. Set model.loss.stress=0, or dft.stress=true",
         )
     several = max(map(len, spec.compositions.training)) > 1
-    if spec.dft.engine in QUANTUM and several and spec.model.shifts != "least_squares":
+    e0 = spec.dft.e0
+    shifts = E0[e0] if e0 else spec.model.shifts
+    if spec.dft.engine in QUANTUM and several and shifts not in ("least_squares", "isolated"):
         yield Finding(
             "quantum-shifts",
             "error",
-            "model.shifts",
-            f"is {spec.model.shifts}, with labels of {spec.dft.engine} at several compositions: "
+            "dft.e0" if e0 else "model.shifts",
+            f"is {e0 or spec.model.shifts}, with labels of {spec.dft.engine} at several compositions: "
             "without energies of the single atoms energies become useless (the paper, Methods). "
-            "Set model.shifts=least_squares",
+            f"Set {'dft.e0=regression or isolated' if e0 else 'model.shifts=least_squares'}",
         )
 
 

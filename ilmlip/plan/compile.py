@@ -9,7 +9,7 @@ from typing import Any
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
-from ilmlip.spec.mixtures import Composition, composition_label, set_label
+from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
@@ -93,12 +93,56 @@ class _Models:
             for x in self.spec.compositions.fractions:
                 evaluations.append(self._evaluate(model, x))
                 entries.append({**model["entry"], "composition": composition_label(x)})
-        self._outputs(entries, tuple(evaluations))
+        self.plan.outputs.append(outputs := self._series())
+        if entries:
+            outputs |= self._outputs(entries, tuple(evaluations))
+        else:
+            outputs |= self._reports()
+
+    def _series(self) -> dict[str, tuple[str, str]]:
+        """A figure for each kind of derived series."""
+        outputs: dict[str, tuple[str, str]] = {}
+        trained = {x for xs in self.spec.compositions.training for x in xs}
+        for part in self.spec.dataset.derived:
+            if part.kind == "frames":
+                continue
+            keys = [
+                key
+                for x in sorted(trained, key=order)
+                for key in self.frames.series(x, TRAINING, part)
+            ]
+            found = add(
+                self.plan,
+                "series_report",
+                {"kind": part.kind, "take": list(part.taken())},
+                {"series": tuple(keys)},
+                quorum={"series": SOME},
+                about={"kind": part.kind},
+            )
+            outputs[f"series_{part.kind}"] = (found, f"series_{part.kind}.png")
+        return outputs
+
+    def _reports(self) -> dict[str, tuple[str, str]]:
+        """The data sets of a study without models, and what they hold."""
+        outputs: dict[str, tuple[str, str]] = {}
+        sets = self.spec.compositions.training
+        for fractions in sets:
+            data = self.frames.dataset(fractions, TRAINING)
+            report = add(self.plan, "dataset_report", {}, {"dataset": (data,)})
+            which = "" if len(sets) == 1 else f"_{set_label(fractions)}"
+            outputs |= {
+                f"dataset{which}": (data, "train.extxyz"),
+                f"dataset_report{which}": (report, "report.json"),
+                f"dataset_figure{which}": (report, "dataset.png"),
+            }
+        return outputs
 
     def _models(self) -> list[dict[str, Any]]:
         """Every model of the study: a network a seed, and the linear one, for each training set."""
         found: list[dict[str, Any]] = []
-        model = self.spec.model
+        model, e0 = self.spec.model, self.spec.dft.e0
+        isolated = e0 == "isolated" and model.seeds
+        atoms = {"atoms": self.frames.atoms()} if isolated else {}
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
             data = self.frames.dataset(fractions, TRAINING)
@@ -113,8 +157,8 @@ class _Models:
                 key = add(
                     self.plan,
                     "train",
-                    {"training": model.training(seed), "elements": self.frames.elements},
-                    {"dataset": (data,)},
+                    {"training": model.training(seed, e0), "elements": self.frames.elements},
+                    {"dataset": (data,), **atoms},
                     about={**about, "kind": model.architecture, "seed": seed},
                 )
                 found.append({"key": key, "kind": "nequip", "entry": entry})
@@ -142,7 +186,10 @@ class _Models:
             about={**entry, "composition": composition_label(x), "model": model["key"]},
         )
 
-    def _outputs(self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]) -> None:
+    def _outputs(
+        self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
+    ) -> dict[str, tuple[str, str]]:
+        """The table of errors, its figure, and the findings if they are asked for."""
         trained = {
             set_label(xs): [composition_label(x) for x in xs]
             for xs in self.spec.compositions.training
@@ -151,10 +198,9 @@ class _Models:
         params: dict[str, Any] = {"entries": entries, "trained": trained}
         key = add(self.plan, "matrix", params, needs, quorum=some)
         outputs = {"matrix": (key, "matrix.csv"), "figure": (key, "matrix.png")}
-        self.plan.outputs.append(outputs)
         asked = self.spec.analysis.findings
         if asked is None:
-            return
+            return outputs
         params = {
             **plain(asked),
             "one": set_label(asked.one),
@@ -164,4 +210,4 @@ class _Models:
             "entries": entries,
         }
         found = add(self.plan, "findings", params, needs, quorum=some)
-        outputs["findings"] = (found, "findings.json")
+        return {**outputs, "findings": (found, "findings.json")}

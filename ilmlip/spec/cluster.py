@@ -7,9 +7,8 @@ from typing import Literal
 from ilmlip.record import Record, field
 
 StageName = Literal[
-    "forcefield", "build", "equilibrate", "sample", "label", "series", "atom", "dataset", "train",
-    "fit_linear",
-    "evaluate", "matrix", "findings",
+    "forcefield", "build", "equilibrate", "sample", "label", "series", "atom", "dataset",
+    "dataset_report", "series_report", "train", "fit_linear", "evaluate", "matrix", "findings",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 

@@ -34,6 +34,10 @@ _OWN = {"nequip": ("n_features",), "allegro": ("n_scalar_features", "n_tensor_fe
 """Fields that one architecture needs and the others do not have."""
 
 
+E0 = {"isolated": "isolated", "regression": "least_squares", "none": "zero"}
+"""The shifts that each dft.e0 stands for."""
+
+
 class Loss(Record):
     """Relative weights of the mean squared errors in the loss; nequip scales them to sum to 1."""
 
@@ -81,9 +85,10 @@ class Recipe(Record):
         "Greatest norm of the gradient; null: not clipped", gt=0, default=None
     )
     dtype: Literal["float32", "float64"] = field("Precision of the network", default="float32")
-    shifts: Literal["zero", "mean", "least_squares"] = field(
+    shifts: Literal["zero", "mean", "least_squares", "isolated"] = field(
         "Energies of the elements that the network starts from: zero; the mean energy per atom, "
-        "for all the same; or least squares over the training frames, minimum norm",
+        "for all the same; least squares over the training frames, minimum norm; isolated, those of "
+        "single atoms (set dft.e0=isolated)",
         default="least_squares",
     )
     refit_shifts: bool = field(
@@ -127,7 +132,10 @@ class Training(Recipe):
 class Model(Recipe):
     """The recipe, and which models are made by it."""
 
-    seeds: tuple[Seed, ...] = field("Seeds; each is a training of its own", min_length=1)
+    seeds: tuple[Seed, ...] = field(
+        "Seeds; each is a training of its own. None at all, and no linear model: the study ends "
+        "with its data sets"
+    )
     linear: bool = field("Whether the model without a network stands beside", default=True)
 
     @model_validator(mode="after")
@@ -136,6 +144,11 @@ class Model(Recipe):
             raise SpecError("model.seeds", f"{list(self.seeds)} has a seed twice; give each once")
         return self
 
-    def training(self, seed: int) -> Training:
-        """The training of one seed; the others have no part in it."""
-        return Training(seed=seed, **{name: getattr(self, name) for name in Recipe.model_fields})
+    def training(self, seed: int, e0: str | None = None) -> Training:
+        """The training of one seed; the others have no part in it. `e0` as in section dft."""
+        chosen = {name: getattr(self, name) for name in Recipe.model_fields}
+        if e0 is not None:
+            chosen["shifts"] = E0[e0]
+            # energies of single atoms are kept as they are, and none stays none
+            chosen["refit_shifts"] = self.refit_shifts and e0 == "regression"
+        return Training(seed=seed, **chosen)

@@ -259,6 +259,7 @@ class Spec(Record):
         _check_salts(self)
         _check_boxes(self)
         _check_frames(self)
+        _check_shifts(self)
         _check_findings(self)
         return self
 
@@ -317,6 +318,13 @@ def _check_frames(spec: Spec) -> None:
             "dataset.validation_fraction",
             f"{spec.dataset.validation_fraction:g} of {spec.dataset.frames} frames leaves "
             f"{held} to validate and {spec.dataset.frames - held} to train on; each needs at least one",
+        )
+
+
+def _check_shifts(spec: Spec) -> None:
+    if spec.model.shifts == "isolated" and spec.dft.e0 != "isolated":
+        raise SpecError(
+            "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
         )
 
 

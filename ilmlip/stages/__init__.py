@@ -16,6 +16,8 @@ NAMES = (
     "series",
     "atom",
     "dataset",
+    "dataset_report",
+    "series_report",
     "train",
     "fit_linear",
     "evaluate",

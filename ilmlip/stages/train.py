@@ -54,7 +54,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         )
     present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
     types = sorted(present | set(params.elements))
-    start = starting_shifts(params.training.shifts, frames, types)
+    start = _start(params, inputs, frames, types)
     nequip.write(params.training, start, work)
     began = time.monotonic()
     curve = nequip.train(work)
@@ -84,6 +84,18 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         tools=nequip.tools(),
         notes={"nequip_train_seconds": seconds},
     )
+
+
+def _start(
+    params: Params, inputs: Inputs, frames: list[Frame], types: list[str]
+) -> dict[str, float]:
+    if params.training.shifts != "isolated":
+        return starting_shifts(params.training.shifts, frames, types)
+    atoms = {given.values["element"]: given.values["energy"] for given in inputs.all("atoms")}
+    lacking = [element for element in types if element not in atoms]
+    if lacking:
+        raise StageError(f"no energy of a single atom of {', '.join(lacking)} is there")
+    return {element: float(atoms[element]) for element in types}
 
 
 def starting_shifts(kind: str, frames: list[Frame], types: list[str]) -> dict[str, float]:

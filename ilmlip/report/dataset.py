@@ -1,0 +1,125 @@
+"""What a data set holds: ranges and histograms of its labels, by composition and element."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilmlip.chemistry.elements import MASSES
+from ilmlip.chemistry.labelled import Frame
+from ilmlip.units import AMU_PER_A3, BAR
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The numbers of a data set, frame by frame, and forces by element."""
+
+    part: tuple[str, ...]
+    """Such as train, val, test; one a frame."""
+    formula: tuple[str, ...]
+    energy: Array
+    """eV/atom."""
+    density: Array
+    """g/cm³."""
+    pressure: Array
+    """bar, without kinetic part; NaN where there is no stress."""
+    max_force: Array
+    """eV/Å."""
+    forces: Mapping[str, Array]
+    """All components by element, eV/Å."""
+
+
+def contents(parts: Mapping[str, Sequence[Frame]]) -> Contents:
+    """Gather the numbers of the frames of each part."""
+    frames = [(name, frame) for name, members in parts.items() for frame in members]
+    forces: dict[str, list[Array]] = {}
+    for _, frame in frames:
+        symbols = np.array(frame.symbols)
+        for element in sorted(set(frame.symbols)):
+            forces.setdefault(element, []).append(frame.forces[symbols == element].ravel())
+    volumes = np.array([abs(np.linalg.det(frame.cell)) for _, frame in frames])
+    masses = np.array([sum(MASSES[s] for s in frame.symbols) for _, frame in frames])
+    return Contents(
+        tuple(name for name, _ in frames),
+        tuple(frame.formula() for _, frame in frames),
+        np.array([frame.energy / len(frame) for _, frame in frames]),
+        masses * AMU_PER_A3 / volumes,
+        np.array([np.nan if f.stress is None else -f.stress[:3].mean() / BAR for _, f in frames]),
+        np.array([np.linalg.norm(frame.forces, axis=1).max() for _, frame in frames]),
+        {element: np.concatenate(found) for element, found in sorted(forces.items())},
+    )
+
+
+def summary(found: Contents) -> dict[str, Any]:
+    """Numbers of frames, elements, ranges: as JSON."""
+    by_formula = {}
+    for formula in sorted(set(found.formula)):
+        mine = np.array([f == formula for f in found.formula])
+        by_formula[formula] = {
+            "frames": {
+                part: int(sum(p == part and m for p, m in zip(found.part, mine, strict=True)))
+                for part in dict.fromkeys(found.part)
+            },
+            "energy_eV_atom": _range(found.energy[mine]),
+            "density_g_cm3": _range(found.density[mine]),
+            "pressure_bar": _range(found.pressure[mine]),
+            "max_force_eV_A": _range(found.max_force[mine]),
+        }
+    return {
+        "frames": len(found.energy),
+        "elements": list(found.forces),
+        "compositions": by_formula,
+        "forces_eV_A": {
+            element: {"rms": float(np.sqrt(np.mean(values**2))), **_range(np.abs(values))}
+            for element, values in found.forces.items()
+        },
+    }
+
+
+def _range(values: Array) -> dict[str, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return {}
+    return {"least": float(known.min()), "mean": float(known.mean()), "most": float(known.max())}
+
+
+def draw(path: Path, found: Contents) -> None:
+    """Histograms: energies about their composition's mean, forces by element, pressure, density."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 6.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    energy, force, pressure, density = figure.subplots(2, 2).ravel()
+    for formula in sorted(set(found.formula)):
+        mine = np.array([f == formula for f in found.formula])
+        about = 1000 * (found.energy[mine] - found.energy[mine].mean())
+        label = f"{formula} ({mine.sum()})"
+        energy.hist(about, bins=24, histtype="step", linewidth=1.6, label=label)
+        density.hist(found.density[mine], bins=24, histtype="step", linewidth=1.6)
+        known = found.pressure[mine][np.isfinite(found.pressure[mine])] / 1000
+        if len(known):
+            pressure.hist(known, bins=24, histtype="step", linewidth=1.6)
+    energy.legend(fontsize=7, frameon=False)
+    energy.set_xlabel("Energy about its composition's mean / meV atom$^{-1}$")
+    energy.set_ylabel("Frames")
+    for element, values in found.forces.items():
+        force.hist(values, bins=80, histtype="step", linewidth=1.4, label=element, density=True)
+    force.set_yscale("log")
+    force.legend(fontsize=8, frameon=False, ncols=2)
+    force.set_xlabel("Force component / eV Å$^{-1}$")
+    force.set_ylabel("Density")
+    pressure.set_xlabel("Pressure / kbar")
+    pressure.set_ylabel("Frames")
+    density.set_xlabel("Mass density / g cm$^{-3}$")
+    density.set_ylabel("Frames")
+    for axis in (energy, force, pressure, density):
+        axis.grid(alpha=0.2)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
