@@ -26,6 +26,12 @@ DEFAULTS: dict[ProgramName, tuple[str, ...]] = {
 }
 """What is looked for on PATH when the profile says nothing."""
 
+PACKAGES: dict[ProgramName, str] = {
+    "pw.x": "Quantum ESPRESSO (Debian: quantum-espresso)",
+    "cp2k": "CP2K (Debian: cp2k and cp2k-data)",
+}
+"""What to install for a program."""
+
 
 class Program(Record):
     """How one program starts here."""
@@ -58,6 +64,27 @@ class Profile(Record):
         elif shutil.which(found[0]) is None:
             return None
         return [*shlex.split(program.launcher), *found]
+
+    def lacks(self, name: ProgramName) -> str:
+        """What of a program is not there, and the remedy; empty if it can start."""
+        program = self.program(name)
+        launcher = shlex.split(program.launcher)
+        if launcher and shutil.which(launcher[0]) is None:
+            return (
+                f"the launcher {launcher[0]} of {name} is not there; mend programs.{name}.launcher "
+                f"in {profile_path()}"
+            )
+        if self.words(name) is not None:
+            return ""
+        if program.command:
+            return (
+                f"the command {program.command!r} of {name} is not there; mend "
+                f"programs.{name}.command in {profile_path()}"
+            )
+        return (
+            f"{' or '.join(DEFAULTS[name])} is not found on PATH; install {PACKAGES[name]}, or name "
+            f"the command in {profile_path()} (programs: {{{name}: {{command: …}}}})"
+        )
 
     def program(self, name: ProgramName) -> Program:
         """What is said of a program, or the defaults."""

@@ -45,6 +45,29 @@ def test_only_the_pseudopotentials_of_a_composition_are_part_of_its_labels() -> 
     assert engine_params(dft.model_copy(update={"qe": more}), ("Li", "P", "F")) == params
 
 
+def test_an_element_added_to_the_family_changes_no_key() -> None:
+    xenon = "{file: Xe.upf, md5: 00000000000000000000000000000000}"
+    more = plan("dft=qe_pbe_d3", f"+dft.qe.pseudopotentials.Xe={xenon}")
+    assert set(more.tasks) == set(plan("dft=qe_pbe_d3").tasks)
+    other = plan("dft=qe_pbe_d3", "dft.qe.pseudopotentials.H.md5=" + 32 * "0")
+    labels = {stage: keys(other, stage) & keys(more, stage) for stage in ("sample", "label")}
+    assert labels["sample"] == keys(more, "sample")
+    apart = {
+        t.about["composition"] for t in other if t.key in keys(other, "label") - labels["label"]
+    }
+    assert apart == {"0.0", "0.2", "0.4", "0.6", "0.8"}  # 1.0 is Li[PF6] alone, without hydrogen
+
+
+def test_retries_and_resources_change_no_key() -> None:
+    usual = plan("dft=qe_pbe_d3")
+    for words in (
+        ["dft.retries=[]"],
+        ["dft.retries=[{mixing: 0.2}]"],
+        ["cluster.cores=1", "+cluster.stages.label={cores: 4, memory_gb: 8}"],
+    ):
+        assert set(plan("dft=qe_pbe_d3", *words).tasks) == set(usual.tasks), words
+
+
 def test_each_temperature_has_its_own_structures_and_frames() -> None:
     npt = ("sampling.ensemble=npt", "sampling.pressure=1.0", "sampling.tail=true")
     one = plan(*npt)
