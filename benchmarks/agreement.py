@@ -47,9 +47,7 @@ def main(quick: bool) -> Table:
         reference = reference or found
         here = np.concatenate([one.forces.ravel() for one in found])
         there = np.concatenate([one.forces.ravel() for one in reference])
-        pressures = [
-            -one.stress[:3].mean() / KBAR for one in found if one.stress is not None
-        ]
+        pressures = [-one.stress[:3].mean() / KBAR for one in found if one.stress is not None]
         rows.append(
             (
                 f"`{option}` ({tools})",
