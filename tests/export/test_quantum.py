@@ -26,7 +26,8 @@ from ilmlip.plan.compile import compile_study
 from ilmlip.spec.load import load
 from ilmlip.spec.types import Spec
 
-# LiPF6 in a box of 6.9 Å, at a third of production's cutoff: quick, and far from converged
+FRAME = Path(__file__).parents[1] / "data" / "lipf6.extxyz"
+# at less than half of production's cutoff: quick, and far from converged
 WORDS = (
     "labels_smoke", "dft=qe_pbe_d3_nc", "dft.qe.ecutwfc=30", "dft.qe.ecutrho=120",
     "dataset.derived=[{kind: frames}]",
@@ -60,17 +61,20 @@ def place_of(folder: Path) -> Path:
 
 
 def write_dump(folder: Path) -> None:
-    """The dump that a sampling would leave: the packed box with its atoms moved a little."""
+    """The dump that a sampling would leave: a pair in a box of 6.4 Å, its atoms moved a little."""
     place = place_of(folder)
     wanted = json.loads((place / "frames.json").read_text())
-    atoms = read_one(place / "structure.extxyz", 0)
+    elements = read_one(place / "structure.extxyz", 0).get_chemical_symbols()
+    pair = read_one(FRAME, 0)
+    order = [i for e in dict.fromkeys(elements) for i, a in enumerate(pair) if a.symbol == e]
+    assert [pair[i].symbol for i in order] == elements
     rng = np.random.default_rng(1)
     with (folder / wanted["dump"]).open("w") as out:
         for step in wanted["steps"]:
-            out.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{len(atoms)}\n")
-            edges = "".join(f"0 {x:.15g}\n" for x in atoms.cell.lengths())
-            out.write(f"ITEM: BOX BOUNDS pp pp pp\n{edges}ITEM: ATOMS id xu yu zu\n")
-            moved = atoms.positions + rng.normal(scale=0.02, size=(len(atoms), 3))
+            out.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{len(order)}\n")
+            out.write("ITEM: BOX BOUNDS pp pp pp\n" + "0 6.4\n" * 3)
+            out.write("ITEM: ATOMS id xu yu zu\n")
+            moved = pair.positions[order] + rng.normal(scale=0.02, size=(len(order), 3))
             for i, row in enumerate(moved):
                 out.write(f"{i + 1} " + " ".join(f"{x:.12g}" for x in row) + "\n")
 
