@@ -1,10 +1,10 @@
-"""`python -m benchmarks [overhead|plan|sweep|lammps|train] [--quick]`."""
+"""`python -m benchmarks [overhead|plan|sweep|lammps|train|agreement] [--quick]`."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import engines, overhead, planning, sweeping
+from benchmarks import agreement, engines, overhead, planning, sweeping
 from benchmarks.measure import adopt_orphans
 from benchmarks.report import insert
 
@@ -14,6 +14,7 @@ ALL = {
     "sweep": sweeping.main,
     "lammps": engines.sampling,
     "train": engines.training,
+    "agreement": agreement.main,
 }
 
 

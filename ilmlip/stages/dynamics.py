@@ -42,9 +42,15 @@ class Dynamics(Record):
         return lammps.Interactions(self.cutoff, self.kspace_accuracy, self.tail)
 
 
-def write_thermo(work: Path, timestep: float) -> NDArray[np.float64]:
-    """thermo.csv from LAMMPS's log; returns its rows, shape (rows, len(COLUMNS))."""
+def write_thermo(work: Path, timestep: float, *, once: bool = False) -> NDArray[np.float64]:
+    """thermo.csv from LAMMPS's log; returns its rows, shape (rows, len(COLUMNS)).
+
+    LAMMPS prints a step at which one run ends and the next begins twice. `once`: kept once, as it
+    ended.
+    """
     rows = lammps.read_thermo(work / lammps.LOG)
+    if once:
+        rows = rows[np.concatenate([[True], np.diff(rows[:, 0]) > 0])]
     full = np.column_stack([rows[:, 0], rows[:, 0] * timestep, rows[:, 1:]])
     with (work / "thermo.csv").open("w", newline="") as out:
         writer = csv.writer(out)

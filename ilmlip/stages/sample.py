@@ -45,7 +45,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     every = round(params.interval / params.timestep)
     kept = [s for s in lammps.read_dump(work / "frames.dump") if s.step and s.step % every == 0]
     write(work / "trajectory.extxyz", [frame(box, s.values, s.lengths) for s in kept])
-    rows = write_thermo(work, params.timestep)
+    rows = write_thermo(work, params.timestep, once=True)
     return Output(
         ("trajectory.extxyz", "thermo.csv", lammps.INPUT, lammps.DATA),
         {"n_frames": len(kept), **summary(rows)},
