@@ -8,19 +8,21 @@ Writes labelled.extxyz: energy (eV), forces (eV/Å), stress (eV/Å³, tension is
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import ase.io
 from ase.calculators.singlepoint import SinglePointCalculator
 
 
-def results(path: Path) -> dict:
+def results(path: Path) -> dict[str, Any]:
     """Energy, forces and stress of an output. Ends the program if pw.x did not get that far."""
     text = path.read_text(errors="replace") if path.exists() else ""
     if "convergence NOT achieved" in text:
         sys.exit(f"{path} did not converge; lower mixing_beta in in.pw")
     if "JOB DONE" not in text:
         sys.exit(f"{path} did not come to its end; remove it and run again")
-    found = ase.io.read(path, format="espresso-out").calc.results
+    *_, last = ase.io.iread(path, format="espresso-out")
+    found = last.calc.results
     return {name: found[name] for name in ("energy", "forces", "stress")}
 
 
