@@ -1,10 +1,10 @@
-"""`python -m benchmarks [overhead|plan|sweep|lammps|train|density] [--quick]`."""
+"""`python -m benchmarks [overhead|plan|sweep|lammps|train|agreement|density] [--quick]`."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import density, engines, overhead, planning, sweeping
+from benchmarks import agreement, density, engines, overhead, planning, sweeping
 from benchmarks.measure import adopt_orphans
 from benchmarks.report import insert
 
@@ -14,6 +14,7 @@ ALL = {
     "sweep": sweeping.main,
     "lammps": engines.sampling,
     "train": engines.training,
+    "agreement": agreement.main,
     "density": density.main,
 }
 LONG = ("density",)

@@ -33,7 +33,6 @@ from ilmlip.observables.series import mean_and_error
 from ilmlip.plan.compile import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.load import load
-from ilmlip.spec.types import Spec
 from ilmlip.stages.base import Given
 from ilmlip.stages.forcefield import read_forcefield
 from ilmlip.store import Result, Store

@@ -84,7 +84,7 @@ def sample(frame: Atoms, spec: Spec, steps: int, path: Path) -> None:
 
 
 def virial_pressures(frames: Sequence[Atoms], spec: Spec) -> NDArray[np.float64]:
-    """−dU/dV of each frame in bar, atoms moving with the cell; the pressure without its kinetic part."""
+    """−dU/dV of each frame in bar, atoms moving with the cell: pressure without its kinetic part."""
     made = context(frames[0], spec, mm.VerletIntegrator(TIMESTEP))
 
     def energy(frame: Atoms, factor: float) -> float:

@@ -31,7 +31,7 @@ def study_of(options: Namespace, words: Sequence[str] | None = None) -> tuple[St
 
 def checked(study: Study, plan: Plan, strict: bool) -> list[Finding]:
     """Lint's findings, told on stderr. Raises SpecError where they stop a run."""
-    findings = lint(study, plan)
+    findings = lint(study, plan, Store(Path(study.spec.store)))
     stopping = [f for f in findings if strict or f.severity == "error"]
     for finding in findings:
         if finding not in stopping:

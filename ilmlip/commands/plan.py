@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ilmlip.commands import OK
@@ -65,7 +66,7 @@ def _tell(study: Study, made: Plan, strict: bool) -> list[Finding]:
     """Lint's findings; a plan is shown whatever they are, unless strict."""
     if strict:
         return checked(study, made, strict)
-    findings = lint(study, made)
+    findings = lint(study, made, Store(Path(study.spec.store)))
     for finding in findings:
         say(f"{finding.severity}: {line(finding)}")
     return findings

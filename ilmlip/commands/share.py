@@ -18,8 +18,8 @@ from ilmlip.store import write_text
 
 def lint(options: Namespace) -> int:
     """Show what is bound to fail; exit status 2 where it stops a run."""
-    study, plan, _ = study_of(options)
-    findings = lint_study(study, plan)
+    study, plan, store = study_of(options)
+    findings = lint_study(study, plan, store)
     stops = any(options.strict or finding.severity == "error" for finding in findings)
     if options.json:
         answer({"study": study.spec.name, "findings": [finding.data() for finding in findings]})

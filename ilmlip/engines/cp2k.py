@@ -102,10 +102,7 @@ class Cp2kSession(Session):
     def __init__(self, settings: Cp2k, work: Path) -> None:
         words = profile().words("cp2k")
         if words is None:
-            raise StageError(
-                "cp2k_shell is not found on PATH; install CP2K (Debian: cp2k and cp2k-data), or "
-                "name the command in the profile (programs: {cp2k: {command: …}})"
-            )
+            raise StageError(profile().lacks("cp2k"))
         self._words, self._settings, self._work = words, settings, work
         self._calculator: Any = None
         self._rung: Rung | None = None

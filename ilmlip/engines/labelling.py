@@ -31,8 +31,6 @@ MODULES = {
     "xtb": "xtb",
     "qe": "qe",
     "cp2k": "cp2k",
-    "gpaw": "gpaw",
-    "vasp": "vasp",
 }
 """The module of each engine, by the name of its settings."""
 

@@ -156,10 +156,7 @@ class QeSession(Session):
     def __init__(self, settings: Qe, work: Path) -> None:
         words = profile().words("pw.x")
         if words is None:
-            raise StageError(
-                "pw.x is not found on PATH; install Quantum ESPRESSO (Debian: quantum-espresso), or "
-                "name the command in the profile (programs: {pw.x: {command: …}})"
-            )
+            raise StageError(profile().lacks("pw.x"))
         self._words, self._settings, self._work = words, settings, work
         self._version = "unknown"
         self._last: Atoms | None = None

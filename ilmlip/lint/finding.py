@@ -34,6 +34,8 @@ CODES: dict[str, str] = {
     "test-same-trajectory": "test frames come from a trajectory that is trained on",
     "npt-no-stress": "an NPT ensemble with a model that has not learnt the stress",
     "ensemble-not-run": "dynamics with the trained model, which this version does not run",
+    "program-missing": "the program that labels is not on this machine",
+    "pseudopotential-missing": "an element's pseudopotential is not on this machine, or another one",
     "sweep-no-effect": "a swept field that changes no task",
 }
 """What each code is about."""

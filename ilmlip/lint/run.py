@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from ilmlip.errors import SpecError
 from ilmlip.lint.compositions import compositions
 from ilmlip.lint.finding import CODES, Finding
+from ilmlip.lint.machine import machine
 from ilmlip.lint.physics import cutoff, dynamics, frames, labels
-from ilmlip.plan.graph import Plan
+from ilmlip.plan.graph import Plan, states
 from ilmlip.spec.shipped import did_you_mean
 from ilmlip.spec.study import Study, shown_value
 from ilmlip.spec.types import Spec
+from ilmlip.store import Store
 
 RULES = (
     (compositions, ("system", "compositions")),
@@ -20,12 +22,19 @@ RULES = (
     (labels, ("compositions", "dft", "model")),
     (dynamics, ("ensemble", "model")),
     (frames, ("sampling", "dataset")),
+    (machine, ("dft", "system", "compositions", "cluster")),
 )
 """Each rule with the sections that it reads: points that share those share its findings."""
+OF_MACHINE = ("program-missing", "pseudopotential-missing")
+LABELLING = ("label", "series", "atom")
+"""Stages whose tasks take the program and the pseudopotentials."""
 
 
-def lint(study: Study, plan: Plan) -> list[Finding]:
-    """Errors first. Raises SpecError for a silenced code that does not exist."""
+def lint(study: Study, plan: Plan, store: Store | None = None) -> list[Finding]:
+    """Errors first. Raises SpecError for a silenced code that does not exist.
+
+    Where every label is in `store` already, what this machine lacks to make them is not found.
+    """
     found: dict[Finding, None] = {}
     silenced: set[str] = set()
     seen: set[tuple[int, ...]] = set()
@@ -37,7 +46,16 @@ def lint(study: Study, plan: Plan) -> list[Finding]:
                 seen.add(same)
                 found.update(dict.fromkeys(rule(spec)))
     found.update(dict.fromkeys(idle(study, plan)))
-    return sorted((f for f in found if f.code not in silenced), key=lambda f: f.severity)
+    left = [f for f in found if f.code not in silenced]
+    if any(f.code in OF_MACHINE for f in left) and store is not None and _labelled(plan, store):
+        left = [f for f in left if f.code not in OF_MACHINE]
+    return sorted(left, key=lambda f: f.severity)
+
+
+def _labelled(plan: Plan, store: Store) -> bool:
+    """Whether nothing is left to label."""
+    left = {key for key, state in states(plan, store).items() if state != "cached"}
+    return not any(task.key in left for task in plan if task.stage in LABELLING)
 
 
 def _silenced(spec: Spec) -> set[str]:

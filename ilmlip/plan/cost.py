@@ -21,7 +21,6 @@ from ilmlip.store import Store
 
 LOOKED_AT = 50
 """Past results of a stage that are looked at."""
-LABELS = "label"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ def cost(plan: Plan, found: Mapping[str, State], store: Store, cores: Mapping[st
     return Cost(
         stages=by_stage,
         core_hours=sum(one.core_hours for one in by_stage.values()),
-        label_calls=by_stage[LABELS].tasks if LABELS in by_stage else 0,
+        label_calls=sum(
+            calls(task.params) for task in left if (calls := stage(task.stage).labels) is not None
+        ),
         critical_seconds=length,
         critical_path=path,
     )

@@ -60,14 +60,14 @@ def draw(path: Path, kind: str, curves: Sequence[tuple[Curve, int]], taken: Sequ
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, 1, sharex=True)
     titles = (
-        "Energy − that of the first / meV atom$^{-1}$",
+        "Energy change / meV atom$^{-1}$",
         "Pressure / kbar",
         "Largest force / eV Å$^{-1}$",
     )
     for axis, title, values in zip(axes, titles, _values(curves), strict=True):
         abscissae = [c.density if kind == "volume_scan" else c.step for c, _ in curves]
         for x, y in zip(abscissae, values, strict=True):
-            axis.plot(x, y, color="#4c72b0", alpha=0.35, linewidth=0.9)
+            axis.plot(x, y, color="#4c72b0", alpha=0.35 if len(curves) > 1 else 1.0, linewidth=1.0)
         if len(curves) > 1:
             x, y = _mean(abscissae, values)
             axis.plot(x, y, color="#1b2a49", linewidth=2.2, label=f"mean of {len(curves)} frames")
@@ -83,6 +83,8 @@ def draw(path: Path, kind: str, curves: Sequence[tuple[Curve, int]], taken: Sequ
     if handles:
         axes[0].legend(fontsize=9, frameon=False)
     axes[-1].set_xlabel(AXES[kind])
+    if kind != "volume_scan":
+        axes[-1].xaxis.get_major_locator().set_params(integer=True)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 

@@ -12,12 +12,11 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
-from ilmlip.spec.files import Files
 from ilmlip.spec.own import check_own
 
-Engine = Literal["opls", "gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe", "files"]
+Engine = Literal["opls", "gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3"]
 
-QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe", "files")
+QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3")
 """Engines whose energies are those of electrons: the atoms' own energies are most of them."""
 
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
@@ -88,34 +87,6 @@ class Cp2k(Record):
     )
 
 
-class Gpaw(Record):
-    """GPAW's plane waves with PBE."""
-
-    cutoff: float = field("Cutoff of the wavefunctions", unit="eV", gt=0, le=10000)
-    kpoints: Mesh = field("Monkhorst-Pack mesh; 1, 1, 1 is Γ alone")
-    energy_convergence: float = field("Convergence of the energy, per electron", unit="eV", gt=0)
-    density_convergence: float = field("Convergence of the density, electrons per valence", gt=0)
-    dispersion: Literal["none", "d3", "d3bj"] = field(
-        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
-    )
-
-
-class Vasp(Record):
-    """VASP with PBE and projector-augmented waves."""
-
-    encut: float = field("Cutoff of the wavefunctions", unit="eV", gt=0, le=10000)
-    ediff: float = field("Convergence of the energy", unit="eV", gt=0, lt=1)
-    kpoints: Mesh = field("Monkhorst-Pack mesh, centred on Γ")
-    sigma: float = field("Width of the Gaussian smearing", unit="eV", gt=0, default=0.05)
-    dispersion: Literal["none", "d3", "d3bj"] = field(
-        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
-    )
-    family: FileName = field("Family of pseudopotentials: the folder's name")
-    pseudopotentials: dict[Element, Pseudopotential] = field(
-        "Folder of the POTCAR and its MD5 by element"
-    )
-
-
 class Rung(Record):
     """What another try changes, after a label did not converge. Never part of a key."""
 
@@ -130,9 +101,6 @@ _OF_ENGINE = {
     "gfn1_xtb": ("scf_accuracy", "electronic_temperature"),
     "qe_pbe_d3": ("qe",),
     "cp2k_pbe_d3": ("cp2k",),
-    "gpaw_pbe_d3": ("gpaw",),
-    "vasp_pbe": ("vasp",),
-    "files": ("files",),
 }
 """Settings that one engine needs and the others do not have."""
 
@@ -141,8 +109,8 @@ class Dft(Record):
     """The engine that labels frames with energy, forces and stress."""
 
     engine: Engine = field(
-        "Engine: opls (the force field itself), gfn1_xtb (tight binding), qe_pbe_d3, cp2k_pbe_d3, "
-        "gpaw_pbe_d3, vasp_pbe (density functional theory), files (labels that exist already)"
+        "Engine: opls (the force field itself), gfn1_xtb (tight binding), qe_pbe_d3 or cp2k_pbe_d3 "
+        "(density functional theory)"
     )
     cutoff: float | None = field(
         "opls: cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0, default=None
@@ -162,9 +130,6 @@ class Dft(Record):
     )
     qe: Qe | None = field("Settings of qe_pbe_d3", default=None, later=True)
     cp2k: Cp2k | None = field("Settings of cp2k_pbe_d3", default=None, later=True)
-    gpaw: Gpaw | None = field("Settings of gpaw_pbe_d3", default=None, later=True)
-    vasp: Vasp | None = field("Settings of vasp_pbe", default=None, later=True)
-    files: Files | None = field("Files of labelled frames (files)", default=None, later=True)
     stress: bool = field("Whether labels carry the stress", default=True, later=True)
     e0: Literal["isolated", "regression", "none"] | None = field(
         "Energies of the elements that models start from: isolated (single atoms by the same "
@@ -191,7 +156,7 @@ class Dft(Record):
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Self:
         check_own(self, "dft", "engine", _OF_ENGINE)
-        if self.e0 == "isolated" and self.engine in ("opls", "files"):
+        if self.e0 == "isolated" and self.engine == "opls":
             raise SpecError(
                 "dft.e0",
                 f"is isolated, and {self.engine} gives no energy to a single atom; set "

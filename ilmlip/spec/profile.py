@@ -1,4 +1,4 @@
-"""This machine's programs: where pw.x, CP2K and VASP are, how they start, where pseudopotentials lie.
+"""This machine's programs: where pw.x and CP2K are, how they start, where pseudopotentials lie.
 
 The profile is a YAML file of the user's own, `$ILMLIP_PROFILE` or `~/.config/ilmlip/profile.yaml`.
 It is no part of a spec, so that a spec from a stranger names no command; and of no key.
@@ -18,14 +18,19 @@ from pydantic import ValidationError
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 
-ProgramName = Literal["pw.x", "cp2k", "vasp"]
+ProgramName = Literal["pw.x", "cp2k"]
 
 DEFAULTS: dict[ProgramName, tuple[str, ...]] = {
     "pw.x": ("pw.x",),
     "cp2k": ("cp2k_shell.psmp", "cp2k_shell"),
-    "vasp": ("vasp_gam", "vasp_std"),
 }
 """What is looked for on PATH when the profile says nothing."""
+
+PACKAGES: dict[ProgramName, str] = {
+    "pw.x": "Quantum ESPRESSO (Debian: quantum-espresso)",
+    "cp2k": "CP2K (Debian: cp2k and cp2k-data)",
+}
+"""What to install for a program."""
 
 
 class Program(Record):
@@ -59,6 +64,27 @@ class Profile(Record):
         elif shutil.which(found[0]) is None:
             return None
         return [*shlex.split(program.launcher), *found]
+
+    def lacks(self, name: ProgramName) -> str:
+        """What of a program is not there, and the remedy; empty if it can start."""
+        program = self.program(name)
+        launcher = shlex.split(program.launcher)
+        if launcher and shutil.which(launcher[0]) is None:
+            return (
+                f"the launcher {launcher[0]} of {name} is not there; mend programs.{name}.launcher "
+                f"in {profile_path()}"
+            )
+        if self.words(name) is not None:
+            return ""
+        if program.command:
+            return (
+                f"the command {program.command!r} of {name} is not there; mend "
+                f"programs.{name}.command in {profile_path()}"
+            )
+        return (
+            f"{' or '.join(DEFAULTS[name])} is not found on PATH; install {PACKAGES[name]}, or name "
+            f"the command in {profile_path()} (programs: {{{name}: {{command: …}}}})"
+        )
 
     def program(self, name: ProgramName) -> Program:
         """What is said of a program, or the defaults."""

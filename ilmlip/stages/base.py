@@ -85,6 +85,9 @@ class Stage:
     seconds: Callable[[Any], float] | None = None
     """Wall time of a task by its parameters, roughly, on one core; None: always the same."""
 
+    labels: Callable[[Any], int] | None = None
+    """How many times a task calls the engine of labels; None: never."""
+
     def effort(self, params: Any) -> float:
         """Seconds that a task with these parameters is said to take."""
         return self.seconds(params) if self.seconds else self.resources.seconds

@@ -201,15 +201,20 @@ def _write_table(params: Params, steps: Sequence[Step], path: Path) -> None:
             )
 
 
-def seconds(params: Params) -> float:
-    """As many labels as the series has steps, each from the last one's density."""
+def labels(params: Params) -> int:
+    """The configurations of a series."""
     moves = params.aimd or params.relax
     many = moves.steps + 1 if moves is not None else 0
     if params.volume_scan is not None:
         many = params.volume_scan.points
     if params.rattle is not None:
         many = params.rattle.count
-    return params.seconds() * many
+    return many
 
 
-STAGE = Stage("series", 1, Params, run, Resources(memory_gb=0.5, seconds=10), seconds)
+def seconds(params: Params) -> float:
+    """As many labels as the series has steps, each from the last one's density."""
+    return params.seconds() * labels(params)
+
+
+STAGE = Stage("series", 1, Params, run, Resources(memory_gb=0.5, seconds=10), seconds, labels)

@@ -19,7 +19,7 @@ class Params(Record):
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Draw role `series`; writes series_<kind>.png, and series_<kind>.csv with the rows of all of them."""
+    """Draw role `series`; writes series_<kind>.png, and series_<kind>.csv with all their rows."""
     given = inputs.all("series")
     curves = [(read_curve(one.path / TABLE), _atoms(one.path / SERIES)) for one in given]
     name = f"series_{params.kind}"

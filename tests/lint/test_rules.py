@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from command import ilmlip
 
 from ilmlip.errors import SpecError
@@ -12,6 +13,7 @@ from ilmlip.lint.finding import CODES, Finding
 from ilmlip.lint.run import lint
 from ilmlip.plan.compile import compile_study
 from ilmlip.spec.load import load_study
+from ilmlip.store import Result, Store
 
 # nothing to say of it
 CLEAN = (
@@ -88,6 +90,55 @@ def test_a_sweep_without_effect() -> None:
     words = ["dataset.quorum=0.5,0.9", "model.r_max=4,4.5"]
     found_ = found(*words, multirun=True)
     assert [(f.code, f.where) for f in found_] == [("sweep-no-effect", "sweep.dataset.quorum")]
+
+
+@pytest.fixture
+def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without programs, whose folder of pseudopotentials holds one wrong file."""
+    folder = tmp_path / "pseudo" / "sssp_1.3.0_pbe_efficiency"
+    folder.mkdir(parents=True)
+    (folder / "Li.upf").write_text("another lithium")
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(yaml.safe_dump({"pseudopotentials": str(tmp_path / "pseudo")}))
+    monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_what_this_machine_lacks(empty_machine: Path) -> None:
+    wanted = [f for f in found("dft=qe_pbe_d3") if f.code.endswith("-missing")]
+    program, *files = wanted
+    assert (program.code, program.severity, program.where) == (
+        "program-missing", "error", "dft.engine",
+    )  # fmt: skip
+    assert "Debian: quantum-espresso" in program.message and "profile.yaml" in program.message
+    assert {(f.code, f.severity) for f in files} == {("pseudopotential-missing", "error")}
+    places = {f.where: f.message for f in files}
+    assert set(places) == {f"dft.qe.pseudopotentials.{e}" for e in ("C", "F", "H", "Li", "N", "P")}
+    assert "e912e257baa3777c20ea3d68f190483c is wanted" in places["dft.qe.pseudopotentials.Li"]
+    assert "there is no file" in places["dft.qe.pseudopotentials.H"]
+    (family,) = (f for f in found("dft=qe_pbe_d3_nc") if f.code == "pseudopotential-missing")
+    assert family.where == "dft.qe.family" and "holds sssp_1.3.0" in family.message
+    (cp2k,) = (f for f in found("dft=cp2k_pbe_d3") if f.code.endswith("-missing"))
+    assert cp2k.where == "dft.engine" and "Debian: cp2k" in cp2k.message
+    assert not [f for f in found() if f.code.endswith("-missing")]
+
+
+def test_labels_that_are_there_need_no_program(empty_machine: Path) -> None:
+    study = load_study([*CLEAN, "dft=cp2k_pbe_d3"])
+    plan = compile_study(study.specs, [point.swept for point in study.points])
+    store = Store(empty_machine / "store")
+    store.prepare()
+    assert "program-missing" in {f.code for f in lint(study, plan, store)}
+    digests: dict[str, str] = {}
+    for task in plan:
+        if task.stage in ("forcefield", "build", "equilibrate", "sample", "label"):
+            inputs = {key: digests[key] for key in task.inputs()}
+            made = Result(
+                task.key, task.stage, task.version, store.root, {}, {}, inputs, {}, {}, {}, ""
+            )
+            digests[task.key] = store.publish(made, store.new_work(task.key)).digest
+    assert "program-missing" not in {f.code for f in lint(study, plan, store)}
 
 
 def test_silenced_by_code_with_a_reason() -> None:

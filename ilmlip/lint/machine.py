@@ -1,0 +1,51 @@
+"""Whether this machine has what the labels take: programs, and files of pseudopotentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ilmlip.engines.pseudopotentials import checked_files, family_folder
+from ilmlip.errors import SpecError
+from ilmlip.lint.finding import Finding
+from ilmlip.spec.dft import Qe
+from ilmlip.spec.mixtures import ion_counts
+from ilmlip.spec.profile import ProgramName, profile
+from ilmlip.spec.types import Spec
+
+PROGRAMS: dict[str, ProgramName] = {"qe_pbe_d3": "pw.x", "cp2k_pbe_d3": "cp2k"}
+"""The program of each engine that has one of its own."""
+HERE = ("local", "debug")
+"""Executors whose jobs run on this machine."""
+
+
+def machine(spec: Spec) -> Iterator[Finding]:
+    """`program-missing` and `pseudopotential-missing`, where labels are made on this machine."""
+    if spec.cluster.executor not in HERE:
+        return
+    program = PROGRAMS.get(spec.dft.engine)
+    lacks = profile().lacks(program) if program else ""
+    if lacks:
+        yield Finding("program-missing", "error", "dft.engine", f"is {spec.dft.engine}: {lacks}")
+    if spec.dft.engine == "qe_pbe_d3" and spec.dft.qe is not None:
+        yield from _pseudopotentials(spec.dft.qe, labelled_elements(spec))
+
+
+def labelled_elements(spec: Spec) -> list[str]:
+    """Every element of the compositions that are trained or tested on, by the alphabet."""
+    mix, system = spec.compositions, spec.system
+    ions = {ion for x in mix.everything() for ion in ion_counts(system, mix, x)}
+    return sorted({atom.element for ion in ions for atom in system.ions[ion].atoms})
+
+
+def _pseudopotentials(settings: Qe, elements: list[str]) -> Iterator[Finding]:
+    """A finding for a family that is not there, else one for each element's file."""
+    try:
+        family_folder(settings.family, "dft.qe.family")
+    except SpecError as error:
+        yield Finding("pseudopotential-missing", "error", error.where, error.message)
+        return
+    for element in elements:
+        try:
+            checked_files(settings.family, settings.pseudopotentials, [element], "dft.qe")
+        except SpecError as error:
+            yield Finding("pseudopotential-missing", "error", error.where, error.message)
