@@ -15,7 +15,7 @@ FOLDERS = {
     "force field) and `in.lammps`; leaves `equilibrated.data`",
     SAMPLE: "the same names: `in.lammps`; leaves `frames.dump` and its own `system.data`",
     LABEL: "the same names: `frames.json` (steps of the dump), `in.lammps`; leaves "
-    "`labelled.extxyz`",
+    "`labelled.extxyz`. Labels by Quantum ESPRESSO: `in.pw` and `pseudo.md5`",
     DATASET: "`split.json`: which frame goes where; leaves `train.extxyz` and `val.extxyz`, or "
     "`test.extxyz`",
     TRAIN: "`<training set>-seed<seed>`: `config.yaml` of nequip; leaves `model.ckpt`. "
@@ -33,7 +33,7 @@ Written by ilmlip {ilmlip} as native inputs: nothing here needs ilmlip.{points}
 |---|---|
 {folders}
 
-Mole fractions are those of {second} in {first}. Structure 0 of a composition is trained and validated
+{compositions} Structure 0 of a composition is trained and validated
 on, structure 1 is a box of its own to test on, unless `split.json` says otherwise. Names that several
 variants of the study share get digits of a hash. `tools/` holds the short programs that the
 scripts call; each says at its top what it reads and writes.
@@ -67,17 +67,18 @@ LAMMPS needs its packages MOLECULE and KSPACE. Energies are in eV, lengths in Å
 stress in eV/Å³ (tension is positive); LAMMPS's inputs are in its units `metal`, with times in ps. On
 one machine, with these versions and one core, the numbers are those of ilmlip itself; other machines
 and more cores round differently, which makes other trajectories of the same physics.
-
+{labels}
 ## What is not here
 
 {notes}
 """
 
 
-def readme(plan: Plan, specs: Sequence[Spec], steps: Sequence[str], notes: Sequence[str]) -> str:
-    """The text, for the steps that the study has."""
+def readme(
+    plan: Plan, specs: Sequence[Spec], steps: Sequence[str], notes: Sequence[str], labels: str = ""
+) -> str:
+    """The text, for the steps that the study has; `labels` says what a program of theirs takes."""
     spec = specs[0]
-    first, second = spec.compositions.salts
     number = len(specs)
     return TEXT.format(
         name=plan.study,
@@ -85,12 +86,20 @@ def readme(plan: Plan, specs: Sequence[Spec], steps: Sequence[str], notes: Seque
         ilmlip=version_of_ilmlip(),
         points="" if number == 1 else f" {number} variants share what they have in common.",
         folders="\n".join(f"| `{step}` | {FOLDERS[step]} |" for step in steps),
-        first=first,
-        second=second,
+        compositions=_compositions(spec),
+        labels=labels,
         steps=" ".join(steps),
         packages=" ".join(f"'{p}'" for p in packages()),
         notes="\n".join(f"- {note}" for note in notes),
     )
+
+
+def _compositions(spec: Spec) -> str:
+    """What a composition's name in a folder means."""
+    salts = spec.compositions.salts
+    if len(salts) == 2:
+        return f"Mole fractions are those of {salts[1]} in {salts[0]}."
+    return f"Compositions go by name; the salts are {', '.join(salts)}."
 
 
 def version_of_ilmlip() -> str:

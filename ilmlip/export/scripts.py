@@ -57,6 +57,7 @@ done
 """
 
 LMP = 'lmp=${LMP:-lmp}  # another one: LMP="mpirun -n 4 lmp"\n'
+PW = 'pw=${PW:-pw.x}  # another one: PW="mpirun -n 4 pw.x"\n'
 RUN = '(cd "$folder" && $lmp -in in.lammps -log none > log.lammps)'
 
 ABOUT = {
@@ -76,6 +77,15 @@ BODY = {
   if [ -e "$folder/in.lammps" ]; then
     {RUN}
     "$python" tools/labels.py "$folder"
+  elif [ -e "$folder/in.pw" ]; then
+    "$python" tools/pw_inputs.py "$folder"
+    for input in "$folder"/frame-*.in; do
+      frame=$(basename "$input" .in)
+      if grep -qs "JOB DONE" "$folder/$frame.out"; then continue; fi
+      (cd "$folder" && $pw -in "$frame.in" > "$frame.out")
+    done
+    rm -rf "$folder/scratch"
+    "$python" tools/pw_labels.py "$folder"
   elif [ ! -e "$folder/labelled.extxyz" ]; then
     echo "label $folder/frames.extxyz as engine.json says, then write labelled.extxyz" >&2
     missing=1
@@ -102,6 +112,7 @@ def script(job: Job) -> str:
     if whole:
         return f'{text}"$python" tools/evaluate.py {EVALUATE}\n'
     text += LMP if RUN in BODY[step] else ""
+    text += PW if step == LABEL else ""
     loop = LOOP.format(step=step, body=BODY[step])
     return f'{text}missing=0\n{loop}exit "$missing"\n' if step == LABEL else text + loop
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from ilmlip.chemistry.boxes import ion_names, read_one
 from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps, lammps_series
+from ilmlip.export import quantum
 from ilmlip.export.layout import Layout, Series
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
@@ -21,8 +22,9 @@ from ilmlip.stages.forcefield import read_forcefield
 PREPARED = ("forcefield", "build")
 """Stages that are done while exporting: they take no program but ilmlip."""
 STRUCTURE = "structure.extxyz"
-NATIVE = "opls"
-"""The engine of labels whose inputs are exported: the force field, by LAMMPS."""
+LAMMPS = "opls"
+NATIVE = (LAMMPS, quantum.ENGINE)
+"""The engines of labels whose inputs are exported: the force field, by LAMMPS; and pw.x."""
 
 
 def prepare(plan: Plan, scratch: Path) -> dict[str, Given]:
@@ -88,7 +90,7 @@ class Simulations:
         (place / "start.txt").write_text(f"{self.layout.folders[start]}/{equilibrate.END}\n")
 
     def _label(self, folder: str, series: Series) -> None:
-        """The frames wanted, and LAMMPS's input if the force field is what labels them."""
+        """The frames wanted, and the input of the program that labels them, or its settings."""
         place = self._new(folder)
         sampled = cast(sample.Params, self.plan.tasks[series.trajectory].params)
         every = round(sampled.interval / sampled.timestep)
@@ -102,7 +104,10 @@ class Simulations:
             text = json.dumps({"engine": series.engine, **series.settings}, indent=1)
             (place / "engine.json").write_text(text + "\n")
             return
-        opls = series.settings[NATIVE]
+        if series.engine == quantum.ENGINE:
+            quantum.write_label(place, series, read_one(self.structure(series.trajectory), 0))
+            return
+        opls = series.settings[LAMMPS]
         box, atoms = self._box(series.tasks[0], series.trajectory)
         _write_data(place, box, atoms)
         how = lammps.Interactions(opls["cutoff"], opls["kspace_accuracy"])
@@ -116,8 +121,8 @@ class Simulations:
 
 
 def is_native(series: Series) -> bool:
-    """Whether LAMMPS makes these labels from an input of ours."""
-    return series.engine == NATIVE
+    """Whether LAMMPS or pw.x makes these labels from an input of ours."""
+    return series.engine in NATIVE
 
 
 def _write_data(place: Path, box: Box, atoms: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ilmlip.errors import SpecError
+from ilmlip.export import quantum
 from ilmlip.export.layout import STAGES, Layout, lay_out
 from ilmlip.export.learning import Learning
 from ilmlip.export.readme import readme
@@ -33,6 +34,7 @@ def write_export(
     something or cannot be written, and StageError if the ions cannot be packed.
     """
     refuse_taken(folder)
+    refuse_series(plan)
     with TemporaryDirectory() as scratch:
         prepared = prepare(plan, Path(scratch))
         layout = lay_out(plan)
@@ -44,7 +46,8 @@ def write_export(
             steps = [step for step in STAGES if (folder / step).is_dir()]
             _write_scripts(plan, specs, steps, folder, store)
             shutil.copytree(TOOLS, folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
-            (folder / "README.md").write_text(readme(plan, specs, steps, notes))
+            labels = quantum.section(layout.series.values())
+            (folder / "README.md").write_text(readme(plan, specs, steps, notes, labels))
         except OSError as error:
             raise SpecError(
                 "command line",
@@ -69,6 +72,22 @@ def refuse_taken(folder: Path) -> None:
         )
 
 
+def refuse_series(plan: Plan) -> None:
+    """Raise SpecError for what trains on more than labels of frames: scripts cannot make that."""
+    for task in plan:
+        if task.stage == "dataset" and set(task.needs) != {"labels"}:
+            raise SpecError(
+                "dataset.derived",
+                "series that are derived of frames cannot be exported; set "
+                "dataset.derived=[{kind: frames}]",
+            )
+        if task.stage == "train" and task.needs.get("atoms"):
+            raise SpecError(
+                "dft.e0",
+                "energies of isolated atoms cannot be exported; set dft.e0=regression or null",
+            )
+
+
 def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
     """What an export does not hold, or does otherwise than a run of ilmlip."""
     there = {task.stage for task in plan}
@@ -91,6 +110,12 @@ def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
         )
     if "findings" in there:
         notes.append("The test of the study's findings (analysis.findings).")
+    if any(s.engine == quantum.ENGINE for s in layout.series.values()) and any(
+        spec.dft.retries for spec in specs
+    ):
+        notes.append(
+            "The retries of labels that do not converge (dft.retries): these scripts stop at one."
+        )
     if any(spec.dataset.quorum < 1 for spec in specs):
         notes.append(
             "The quorum: ilmlip goes on when a few labels fail (dataset.quorum), these scripts stop."

@@ -38,7 +38,8 @@ def test_npt_settles_at_the_pressure_and_not_at_a_density() -> None:
 
 
 def test_the_tail_samples_anew_and_packs_what_there_was() -> None:
-    new = [task for task in plan("sampling.tail=true") if task.key not in plan().tasks]
+    before = plan()
+    new = [task for task in plan("sampling.tail=true") if task.key not in before.tasks]
     assert {"forcefield", "build"}.isdisjoint(task.stage for task in new)
     dynamics = [task for task in new if task.stage in ("equilibrate", "sample")]
     assert len(dynamics) == 16
@@ -64,8 +65,7 @@ def test_a_temperature_more_keeps_what_the_others_gave() -> None:
     assert kept <= set(more.tasks)
 
 
-def test_points_share_nothing_by_chance() -> None:
-    """A sweep over the pressure packs once, and samples for each."""
+def test_a_sweep_over_the_pressure_packs_once_and_samples_each() -> None:
     specs: list[Spec] = [
         load(["quickstart", *NPT, f"sampling.pressure={p}"]) for p in (1, 1000)
     ]  # fmt: skip

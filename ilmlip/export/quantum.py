@@ -1,0 +1,61 @@
+"""Labels by Quantum ESPRESSO in an exported study: pw.x's input, and which pseudopotentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ilmlip.engines import qe
+from ilmlip.export.layout import Series
+from ilmlip.spec.dft import Qe
+
+ENGINE = "qe"
+TEMPLATE = "in.pw"
+SUMS = "pseudo.md5"
+PSEUDO = "pseudo"
+"""Folder of the export that takes a folder for each family; the user fills it."""
+
+
+def write_label(place: Path, series: Series, atoms: Any) -> None:
+    """in.pw, with the cell and positions of `atoms` until a frame's take their place; pseudo.md5."""
+    settings = _settings(series)
+    lists = qe.namelists(settings)
+    family = f"../../{PSEUDO}/{settings.family}"
+    lists["control"]["pseudo_dir"] = family
+    (place / TEMPLATE).write_text(qe.input_text(settings, atoms, lists))
+    files = sorted((p.file, p.md5) for p in settings.pseudopotentials.values())
+    (place / SUMS).write_text("".join(f"{md5}  {family}/{file}\n" for file, md5 in files))
+
+
+def section(all_series: Iterable[Series]) -> str:
+    """What the README says of pw.x and its pseudopotentials; empty if it labels nothing."""
+    wanted = {
+        (settings.family, element, one.file, one.md5)
+        for series in all_series
+        if series.engine == ENGINE
+        for settings in (_settings(series),)
+        for element, one in settings.pseudopotentials.items()
+    }
+    if not wanted:
+        return ""
+    rows = "\n".join(
+        f"| {element} | `{PSEUDO}/{family}/{file}` | `{md5}` |"
+        for family, element, file, md5 in sorted(wanted)
+    )
+    return f"""
+Labels are made by `pw.x` of Quantum ESPRESSO (Debian: quantum-espresso), or what `PW` names, such as
+`PW="mpirun -n 4 pw.x"`. Its pseudopotentials are not part of this folder; put them, or a link, here:
+
+| element | file | MD5 |
+|---|---|---|
+{rows}
+
+`3-label.sh` checks them. It writes an input a frame (`frame-0.in` …) from `{TEMPLATE}`, the packed box:
+each runs by itself, `pw.x -in frame-0.in` in its folder. A frame whose output is there is not done
+again unless its input changes. If one does not converge, lower `mixing_beta` in `{TEMPLATE}`.
+"""
+
+
+def _settings(series: Series) -> Qe:
+    return Qe.model_validate(series.settings[ENGINE])

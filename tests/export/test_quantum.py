@@ -1,0 +1,183 @@
+"""Labels by Quantum ESPRESSO in an export: native inputs that give the label of a run of ilmlip."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import read
+from outside import PSEUDO, require, use_pseudopotentials
+
+from ilmlip.chemistry.boxes import read_one
+from ilmlip.engines import qe
+from ilmlip.engines.labelling import open_session
+from ilmlip.errors import SpecError
+from ilmlip.export.study import write_export
+from ilmlip.plan.compile import compile_study
+from ilmlip.spec.load import load
+from ilmlip.spec.types import Spec
+
+FRAME = Path(__file__).parents[1] / "data" / "lipf6.extxyz"
+# at less than half of production's cutoff: quick, and far from converged
+WORDS = (
+    "labels_smoke", "dft=qe_pbe_d3_nc", "dft.qe.ecutwfc=30", "dft.qe.ecutrho=120",
+    "dataset.derived=[{kind: frames}]",
+)  # fmt: skip
+
+
+@pytest.fixture
+def spec() -> Spec:
+    return load(WORDS)
+
+
+@pytest.fixture
+def exported(spec: Spec, tmp_path: Path) -> Path:
+    folder = tmp_path / "study"
+    write_export(compile_study([spec]), [spec], folder)
+    return folder
+
+
+def label(folder: Path) -> subprocess.CompletedProcess[str]:
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    environment = {**os.environ, **root, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        ["bash", str(folder / "3-label.sh")],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+
+
+def place_of(folder: Path) -> Path:
+    (place,) = (folder / "3-label").iterdir()
+    return place
+
+
+def write_dump(folder: Path) -> None:
+    """The dump that a sampling would leave: a pair in a box of 6.4 Å, its atoms moved a little."""
+    place = place_of(folder)
+    wanted = json.loads((place / "frames.json").read_text())
+    elements = read_one(place / "structure.extxyz", 0).get_chemical_symbols()
+    pair = read_one(FRAME, 0)
+    order = [i for e in dict.fromkeys(elements) for i, a in enumerate(pair) if a.symbol == e]
+    assert [pair[i].symbol for i in order] == elements
+    rng = np.random.default_rng(1)
+    with (folder / wanted["dump"]).open("w") as out:
+        for step in wanted["steps"]:
+            out.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{len(order)}\n")
+            out.write("ITEM: BOX BOUNDS pp pp pp\n" + "0 6.4\n" * 3)
+            out.write("ITEM: ATOMS id xu yu zu\n")
+            moved = pair.positions[order] + rng.normal(scale=0.02, size=(len(order), 3))
+            for i, row in enumerate(moved):
+                out.write(f"{i + 1} " + " ".join(f"{x:.12g}" for x in row) + "\n")
+
+
+def test_an_input_and_what_it_takes(exported: Path, spec: Spec) -> None:
+    place = place_of(exported)
+    assert {p.name for p in place.iterdir()} == {
+        "frames.json", "structure.extxyz", "in.pw", "pseudo.md5",
+    }  # fmt: skip
+    text = (place / "in.pw").read_text()
+    assert "K_POINTS gamma" in text and not re.search(r"= '/", text)
+    assert spec.dft.qe is not None
+    readme = (exported / "README.md").read_text()
+    for element in ("Li", "P", "F"):
+        one = spec.dft.qe.pseudopotentials[element]
+        line = f"../../pseudo/{spec.dft.qe.family}/{one.file}"
+        assert f"{one.md5}  {line}\n" in (place / "pseudo.md5").read_text()
+        assert f"| {element} | `{line.removeprefix('../../')}` | `{one.md5}` |" in readme
+    assert spec.dft.qe.pseudopotentials["H"].md5 not in readme
+    assert "dft.retries" in readme and "{" not in readme.split("## What it takes")[1]
+
+
+def test_pseudopotentials_that_are_not_there_or_others(exported: Path, spec: Spec) -> None:
+    write_dump(exported)
+    done = label(exported)
+    assert done.returncode != 0 and "F.upf is not there; README.md" in done.stderr
+    assert spec.dft.qe is not None
+    family = exported / "pseudo" / spec.dft.qe.family
+    family.mkdir(parents=True)
+    (family / "F.upf").write_text("another fluorine")
+    done = label(exported)
+    assert "has MD5" in done.stderr and "stopped in 3-label/" in done.stderr
+    assert not (place_of(exported) / "done").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (
+            ["dataset.derived=[{kind: rattle, rattle: {amplitude: 0.05, count: 1}}]"],
+            "dataset.derived",
+        ),
+        (["dft=gfn1_xtb", "dft.e0=isolated", "model.seeds=[1]"], "dft.e0"),
+    ],
+)
+def test_what_cannot_be_exported_is_located(words: list[str], where: str, tmp_path: Path) -> None:
+    base = WORDS if where == "dataset.derived" else ("quickstart",)
+    spec = load([*base, *words])
+    with pytest.raises(SpecError) as raised:
+        write_export(compile_study([spec]), [spec], tmp_path / "study")
+    assert raised.value.where == where and not (tmp_path / "study").exists()
+
+
+def labels_of_ours(frames: Sequence[Atoms], spec: Spec, work: Path) -> list[tuple]:
+    assert spec.dft.qe is not None
+    found = []
+    for i, frame in enumerate(frames):
+        (work / str(i)).mkdir(parents=True)
+        with open_session("qe", spec.dft.qe, work / str(i)) as session:
+            one = session.label(frame)
+        found.append((one.energy, one.forces, one.stress))
+    return found
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_bare_run_gives_the_label(
+    exported: Path, spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that pw.x prints is the same: one input, one program. Energies go to 1.4e-7 eV there."""
+    require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
+    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    use_pseudopotentials(tmp_path, monkeypatch)
+    (exported / "pseudo").symlink_to(PSEUDO)
+    write_dump(exported)
+    done = label(exported)
+    assert done.returncode == 0, done.stdout + done.stderr
+    place = place_of(exported)
+    theirs = read(place / "labelled.extxyz", ":")
+    ours = labels_of_ours(read(place / "frames.extxyz", ":"), spec, tmp_path / "ours")
+    assert len(theirs) == len(ours) == 2 and abs(ours[0][0] - ours[1][0]) > 1e-3
+    for atoms, (energy, forces, stress) in zip(theirs, ours, strict=True):
+        assert atoms.get_potential_energy() == pytest.approx(energy, abs=1e-8)
+        assert np.abs(atoms.get_forces() - forces).max() < 2e-8  # digits of the file
+        assert np.abs(atoms.get_stress() - stress).max() < 1e-8
+        assert (atoms.arrays["ion_id"] == theirs[0].arrays["ion_id"]).all()
+    assert not (place / qe.SCRATCH).exists()
+
+    # a frame whose input is the same is not computed again, one whose input changed is
+    (place / "done").unlink()
+    text = (place / "frame-1.in").read_text()
+    (place / "frame-1.in").write_text(text.replace("0.", "1.", 1))
+    before = [(place / f"frame-{i}.out").stat().st_mtime_ns for i in range(2)]
+    assert label(exported).returncode == 0
+    after = [(place / f"frame-{i}.out").stat().st_mtime_ns for i in range(2)]
+    assert before[0] == after[0] and before[1] < after[1]
+    assert (place / "frame-1.in").read_text() == text
+
+    # one that does not converge stops the step and is named
+    (place / "done").unlink()
+    template = (place / "in.pw").read_text()
+    (place / "in.pw").write_text(
+        re.sub(r"electron_maxstep *= *\d+", "electron_maxstep = 2", template)
+    )
+    again = label(exported)
+    assert again.returncode != 0 and "stopped in 3-label/" in again.stderr
