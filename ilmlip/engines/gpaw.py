@@ -98,7 +98,10 @@ class GpawSession(Session):
         # off the grid's symmetric points, so that a half-filled shell may choose its direction
         atom = Atoms(element, positions=[[0.37 * edge, 0.41 * edge, 0.43 * edge]],
                      cell=[edge] * 3, pbc=True, magmoms=[unpaired])  # fmt: skip
-        chosen = parameters(self._settings, rung) | {"kpts": {"size": (1, 1, 1)}}
+        chosen = parameters(self._settings, rung) | {
+            "kpts": {"size": (1, 1, 1)},
+            "occupations": {"name": "fermi-dirac", "width": 0.0, "fixmagmom": True},
+        }
         self._last = None
         self._start(chosen)
         return float(self._found(atom, "free_energy"))
