@@ -119,9 +119,9 @@ WARM = Liquid(
     system="li_pf6_emim_pf6", salt="EMIMPF6", pairs=100, temperature=353.0, pressure=1.0,
     duration=80 * PS, settle=30 * PS, charge_scale=0.8, hot=600.0, compress=12 * PS,
 )  # fmt: skip
-HOT = replace(WARM, temperature=423.0, duration=30 * PS, settle=20 * PS)
+HOT = replace(WARM, temperature=423.0, duration=60 * PS, settle=20 * PS)
 UNSCALED = replace(
-    WARM, pairs=20, cutoff=10.0, duration=60 * PS, settle=15 * PS, compress=8 * PS, charge_scale=1.0
+    WARM, pairs=20, cutoff=10.0, duration=80 * PS, settle=15 * PS, compress=8 * PS, charge_scale=1.0
 )  # fmt: skip
 
 
