@@ -1,4 +1,5 @@
 import contextlib
+import json
 
 import numpy as np
 import pytest
@@ -126,12 +127,11 @@ def single_atoms(folder):
 
 
 def shifts_in_the_file(folder):
-    """Each element's shift, as the network in the model file holds it."""
-    slim = nequip_weights.strip(folder / nequip_weights.CHECKPOINT)
-    (name,) = [n for n in slim["state_dict"] if n.endswith("scale_shift.shifts")]
-    config = yaml.safe_load((folder / nequip.CONFIG).read_text())
-    types = config["training_module"]["model"]["type_names"]
-    return dict(zip(types, slim["state_dict"][name].flatten().tolist(), strict=True))
+    """Each element's shift, as the model that is read back has it."""
+    elements = json.loads((folder / nequip_weights.NETWORK).read_text())["elements"]
+    with np.load(folder / nequip_weights.WEIGHTS) as weights:
+        (name,) = [n for n in weights if n.endswith("scale_shift.shifts")]
+        return dict(zip(elements, weights[name].flatten().tolist(), strict=True))
 
 
 @pytest.mark.engine
