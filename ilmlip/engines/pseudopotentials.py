@@ -32,9 +32,15 @@ def family_folder(family: str, where: str) -> Path:
 
 
 def checked_files(
-    family: str, wanted: Mapping[str, Pseudopotential], elements: Iterable[str], where: str
+    family: str,
+    wanted: Mapping[str, Pseudopotential],
+    elements: Iterable[str],
+    where: str,
+    inside: str = "",
 ) -> dict[str, Path]:
     """The file of each element, its MD5 checked; `where` is the section, such as dft.qe.
+
+    With `inside`, an element has a folder of its own that holds the file of this name.
 
     Raises SpecError that names the place, the path, and what was found and wanted.
     """
@@ -45,7 +51,7 @@ def checked_files(
         if element not in wanted:
             names = ", ".join(sorted(wanted)) or "none"
             raise SpecError(place, f"is missing; there are {names}. Give its file and md5")
-        path = folder / wanted[element].file
+        path = folder / wanted[element].file / inside
         if not path.is_file():
             raise SpecError(place, f"there is no file {path}; put the family's file there")
         md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

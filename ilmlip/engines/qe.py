@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ilmlip.chemistry.elements import MULTIPLICITIES
-from ilmlip.engines.labelling import Labelled, NotConvergedError, Session, Step
+from ilmlip.engines.labelling import Labelled, NotConvergedError, Session, Step, same_box
 from ilmlip.engines.process import execute
 from ilmlip.engines.pseudopotentials import checked_files
 from ilmlip.errors import SpecError, StageError
@@ -163,7 +163,7 @@ class QeSession(Session):
 
     def label(self, atoms: Atoms, rung: Rung | None = None) -> Labelled:
         """One self-consistent calculation."""
-        warm = self._last is not None and _same_box(self._last, atoms)
+        warm = self._last is not None and same_box(self._last, atoms)
         lists = namelists(self._settings, "scf", rung, warm=warm)
         steps = self._run(atoms, input_text(self._settings, atoms, lists))
         if not steps:
@@ -286,15 +286,6 @@ class QeSession(Session):
 def session(settings: Qe, work: Path, forcefield: ForceField | None) -> Session:
     """pw.x at work in a folder."""
     return QeSession(settings, work)
-
-
-def _same_box(one: Atoms, other: Atoms) -> bool:
-    """Whether a density of one is a start for the other: same atoms, same cell."""
-    return bool(
-        len(one) == len(other)
-        and (one.numbers == other.numbers).all()
-        and np.array_equal(one.cell.array, other.cell.array)
-    )
 
 
 def _with_arrays(start: Atoms, moved: Atoms) -> Atoms:

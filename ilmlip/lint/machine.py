@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ilmlip.engines import gpaw
 from ilmlip.engines.pseudopotentials import checked_files, family_folder
 from ilmlip.errors import SpecError
 from ilmlip.lint.finding import Finding
-from ilmlip.spec.dft import Qe
+from ilmlip.spec.dft import Qe, Vasp
 from ilmlip.spec.mixtures import ion_counts
 from ilmlip.spec.profile import ProgramName, profile
 from ilmlip.spec.types import Spec
 
-PROGRAMS: dict[str, ProgramName] = {"qe_pbe_d3": "pw.x", "cp2k_pbe_d3": "cp2k"}
+PROGRAMS: dict[str, ProgramName] = {"qe_pbe_d3": "pw.x", "cp2k_pbe_d3": "cp2k", "vasp_pbe": "vasp"}
 """The program of each engine that has one of its own."""
 HERE = ("local", "debug")
 """Executors whose jobs run on this machine."""
@@ -26,8 +27,12 @@ def machine(spec: Spec) -> Iterator[Finding]:
     lacks = profile().lacks(program) if program else ""
     if lacks:
         yield Finding("program-missing", "error", "dft.engine", f"is {spec.dft.engine}: {lacks}")
-    if spec.dft.engine == "qe_pbe_d3" and spec.dft.qe is not None:
-        yield from _pseudopotentials(spec.dft.qe, labelled_elements(spec))
+    if spec.dft.engine == "gpaw_pbe_d3" and (lacks := gpaw.lacks()):
+        yield Finding("program-missing", "error", "dft.engine", f"is {spec.dft.engine}: {lacks}")
+    if spec.dft.qe is not None:
+        yield from _pseudopotentials(spec.dft.qe, labelled_elements(spec), "dft.qe")
+    if spec.dft.vasp is not None:
+        yield from _pseudopotentials(spec.dft.vasp, labelled_elements(spec), "dft.vasp", "POTCAR")
 
 
 def labelled_elements(spec: Spec) -> list[str]:
@@ -37,15 +42,17 @@ def labelled_elements(spec: Spec) -> list[str]:
     return sorted({atom.element for ion in ions for atom in system.ions[ion].atoms})
 
 
-def _pseudopotentials(settings: Qe, elements: list[str]) -> Iterator[Finding]:
+def _pseudopotentials(
+    settings: Qe | Vasp, elements: list[str], where: str, inside: str = ""
+) -> Iterator[Finding]:
     """A finding for a family that is not there, else one for each element's file."""
     try:
-        family_folder(settings.family, "dft.qe.family")
+        family_folder(settings.family, f"{where}.family")
     except SpecError as error:
         yield Finding("pseudopotential-missing", "error", error.where, error.message)
         return
     for element in elements:
         try:
-            checked_files(settings.family, settings.pseudopotentials, [element], "dft.qe")
+            checked_files(settings.family, settings.pseudopotentials, [element], where, inside)
         except SpecError as error:
             yield Finding("pseudopotential-missing", "error", error.where, error.message)

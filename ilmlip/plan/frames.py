@@ -26,7 +26,7 @@ LARGEST_SEED = 10**8
 """LAMMPS takes seeds of up to eight digits everywhere."""
 
 
-SETTINGS = {"qe_pbe_d3": "qe", "cp2k_pbe_d3": "cp2k"}
+SETTINGS = {"qe_pbe_d3": "qe", "cp2k_pbe_d3": "cp2k", "gpaw_pbe_d3": "gpaw", "vasp_pbe": "vasp"}
 """The section of the settings of each engine that has one."""
 
 

@@ -14,9 +14,9 @@ from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.own import check_own
 
-Engine = Literal["opls", "gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3"]
+Engine = Literal["opls", "gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe"]
 
-QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3")
+QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe")
 """Engines whose energies are those of electrons: the atoms' own energies are most of them."""
 
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
@@ -46,7 +46,9 @@ class Xtb(Record):
 class Pseudopotential(Record):
     """One element's file of a family."""
 
-    file: FileName = field("Name of the file in the family's folder")
+    file: FileName = field(
+        "Name of the file in the family's folder; for VASP that of the folder that holds POTCAR"
+    )
     md5: Md5 = field("MD5 of the file")
 
 
@@ -87,6 +89,38 @@ class Cp2k(Record):
     )
 
 
+class Gpaw(Record):
+    """GPAW's plane waves with PBE and its own projector-augmented waves."""
+
+    cutoff: float = field("Cutoff of the wavefunctions", unit="eV", gt=0, le=10000)
+    energy_convergence: float = field(
+        "Convergence of the energy, per valence electron", unit="eV", gt=0, lt=1
+    )
+    density_convergence: float = field(
+        "Convergence of the density, electrons per valence electron", gt=0, lt=1
+    )
+    kpoints: Mesh = field("Monkhorst-Pack mesh, centred on Γ; 1, 1, 1 is Γ alone")
+    dispersion: Literal["none", "d3", "d3bj"] = field(
+        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
+    )
+
+
+class Vasp(Record):
+    """VASP with PBE and projector-augmented waves."""
+
+    encut: float = field("Cutoff of the wavefunctions", unit="eV", gt=0, le=10000)
+    ediff: float = field("Convergence of the energy", unit="eV", gt=0, lt=1)
+    kpoints: Mesh = field("Monkhorst-Pack mesh, centred on Γ")
+    sigma: float = field("Width of the Gaussian smearing", unit="eV", gt=0, le=1)
+    dispersion: Literal["none", "d3", "d3bj"] = field(
+        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
+    )
+    family: FileName = field("Family of pseudopotentials: the folder's name")
+    pseudopotentials: dict[Element, Pseudopotential] = field(
+        "By element, the folder that holds POTCAR and the MD5 of that file"
+    )
+
+
 class Rung(Record):
     """What another try changes, after a label did not converge. Never part of a key."""
 
@@ -101,6 +135,8 @@ _OF_ENGINE = {
     "gfn1_xtb": ("scf_accuracy", "electronic_temperature"),
     "qe_pbe_d3": ("qe",),
     "cp2k_pbe_d3": ("cp2k",),
+    "gpaw_pbe_d3": ("gpaw",),
+    "vasp_pbe": ("vasp",),
 }
 """Settings that one engine needs and the others do not have."""
 
@@ -109,8 +145,8 @@ class Dft(Record):
     """The engine that labels frames with energy, forces and stress."""
 
     engine: Engine = field(
-        "Engine: opls (the force field itself), gfn1_xtb (tight binding), qe_pbe_d3 or cp2k_pbe_d3 "
-        "(density functional theory)"
+        "Engine: opls (the force field itself), gfn1_xtb (tight binding), qe_pbe_d3, cp2k_pbe_d3, "
+        "gpaw_pbe_d3 or vasp_pbe (density functional theory)"
     )
     cutoff: float | None = field(
         "opls: cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0, default=None
@@ -130,6 +166,8 @@ class Dft(Record):
     )
     qe: Qe | None = field("Settings of qe_pbe_d3", default=None, later=True)
     cp2k: Cp2k | None = field("Settings of cp2k_pbe_d3", default=None, later=True)
+    gpaw: Gpaw | None = field("Settings of gpaw_pbe_d3", default=None, later=True)
+    vasp: Vasp | None = field("Settings of vasp_pbe", default=None, later=True)
     stress: bool = field("Whether labels carry the stress", default=True, later=True)
     e0: Literal["isolated", "regression", "none"] | None = field(
         "Energies of the elements that models start from: isolated (single atoms by the same "

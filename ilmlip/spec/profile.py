@@ -1,4 +1,4 @@
-"""This machine's programs: where pw.x and CP2K are, how they start, where pseudopotentials lie.
+"""This machine's programs: where pw.x, CP2K and VASP are, how they start, where pseudopotentials lie.
 
 The profile is a YAML file of the user's own, `$ILMLIP_PROFILE` or `~/.config/ilmlip/profile.yaml`.
 It is no part of a spec, so that a spec from a stranger names no command; and of no key.
@@ -18,17 +18,19 @@ from pydantic import ValidationError
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 
-ProgramName = Literal["pw.x", "cp2k"]
+ProgramName = Literal["pw.x", "cp2k", "vasp"]
 
 DEFAULTS: dict[ProgramName, tuple[str, ...]] = {
     "pw.x": ("pw.x",),
     "cp2k": ("cp2k_shell.psmp", "cp2k_shell"),
+    "vasp": ("vasp_std",),
 }
 """What is looked for on PATH when the profile says nothing."""
 
 PACKAGES: dict[ProgramName, str] = {
     "pw.x": "Quantum ESPRESSO (Debian: quantum-espresso)",
     "cp2k": "CP2K (Debian: cp2k and cp2k-data)",
+    "vasp": "VASP (by its licence)",
 }
 """What to install for a program."""
 

@@ -12,7 +12,7 @@ from ilmlip.chemistry.forcefield import ForceField
 from ilmlip.engines.labelling import MODULES, NotConvergedError, Session, open_session
 from ilmlip.errors import StageError
 from ilmlip.record import Record, field
-from ilmlip.spec.dft import Cp2k, Opls, Qe, Rung, Xtb
+from ilmlip.spec.dft import Cp2k, Gpaw, Opls, Qe, Rung, Vasp, Xtb
 from ilmlip.stages.base import Inputs
 from ilmlip.stages.forcefield import read_forcefield
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECONDS = {"opls": 0.1, "xtb": 4.0, "qe": 600.0, "cp2k": 200.0}
+SECONDS = {"opls": 0.1, "xtb": 4.0, "qe": 600.0, "cp2k": 200.0, "gpaw": 600.0, "vasp": 600.0}
 """One label of a box of a hundred atoms, by the name of the engine's settings; a first guess."""
 
 
@@ -32,6 +32,8 @@ class Labelling(Record):
     xtb: Xtb | None = field("GFN1-xTB as engine", default=None, later=True)
     qe: Qe | None = field("pw.x as engine", default=None, later=True)
     cp2k: Cp2k | None = field("CP2K as engine", default=None, later=True)
+    gpaw: Gpaw | None = field("GPAW as engine", default=None, later=True)
+    vasp: Vasp | None = field("VASP as engine", default=None, later=True)
     stress: bool = field("Whether the label carries the stress", default=True, later=True)
 
     @model_validator(mode="after")
