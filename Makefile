@@ -6,7 +6,7 @@ TESTS  ?= not slow
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test slow env check bench bench-env clean
+.PHONY: demo test slow env gpaw check bench bench-env clean
 
 env: $(VENV)/.made
 
@@ -16,6 +16,15 @@ $(VENV)/.made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch || $(PIP) --extra-index-url $(TORCH_INDEX) torch
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+# an engine of labels that is compiled: plain C++, without MPI, BLAS and libxc of its own
+gpaw: env $(VENV)/.gpaw
+
+$(VENV)/.gpaw: $(VENV)/.made
+	printf '%s\n' "mpi = False" "compiler = 'g++'" "nolibxc = True" "noblas = True" \
+	    "libraries = []" > $(VENV)/gpaw-siteconfig.py
+	GPAW_CONFIG=$(abspath $(VENV))/gpaw-siteconfig.py $(PIP) -e '.[gpaw]'
 	@touch $@
 
 demo: env

@@ -25,9 +25,9 @@ def machine(spec: Spec) -> Iterator[Finding]:
         return
     program = PROGRAMS.get(spec.dft.engine)
     lacks = profile().lacks(program) if program else ""
+    if spec.dft.engine == "gpaw_pbe_d3":
+        lacks = gpaw.lacks()
     if lacks:
-        yield Finding("program-missing", "error", "dft.engine", f"is {spec.dft.engine}: {lacks}")
-    if spec.dft.engine == "gpaw_pbe_d3" and (lacks := gpaw.lacks()):
         yield Finding("program-missing", "error", "dft.engine", f"is {spec.dft.engine}: {lacks}")
     if spec.dft.qe is not None:
         yield from _pseudopotentials(spec.dft.qe, labelled_elements(spec), "dft.qe")

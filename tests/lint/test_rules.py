@@ -8,6 +8,7 @@ import pytest
 import yaml
 from command import ilmlip
 
+from ilmlip.engines import gpaw
 from ilmlip.errors import SpecError
 from ilmlip.lint.finding import CODES, Finding
 from ilmlip.lint.run import lint
@@ -121,7 +122,21 @@ def test_what_this_machine_lacks(empty_machine: Path) -> None:
     assert family.where == "dft.qe.family" and "holds sssp_1.3.0" in family.message
     (cp2k,) = (f for f in found("dft=cp2k_pbe_d3") if f.code.endswith("-missing"))
     assert cp2k.where == "dft.engine" and "Debian: cp2k" in cp2k.message
+    program, family = (f for f in found("dft=vasp_pbe") if f.code.endswith("-missing"))
+    assert program.where == "dft.engine" and "vasp_std" in program.message
+    assert family.where == "dft.vasp.family" and "potpaw_PBE.54" in family.message
+    (empty_machine / "pseudo" / "potpaw_PBE.54").mkdir()
+    _, *files = (f for f in found("dft=vasp_pbe") if f.code.endswith("-missing"))
+    assert {f.where for f in files} == {f"dft.vasp.pseudopotentials.{e}" for e in
+                                        ("C", "F", "H", "Li", "N", "P")}  # fmt: skip
+    assert "Give its file and md5" in files[0].message
     assert not [f for f in found() if f.code.endswith("-missing")]
+
+
+def test_gpaw_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpaw, "find_spec", lambda name: None)
+    (missing,) = (f for f in found("dft=gpaw_pbe_d3") if f.code.endswith("-missing"))
+    assert missing.where == "dft.engine" and "make gpaw" in missing.message
 
 
 def test_labels_that_are_there_need_no_program(empty_machine: Path) -> None:
