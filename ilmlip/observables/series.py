@@ -15,8 +15,9 @@ def mean_and_error(values: NDArray[np.float64] | Sequence[float]) -> tuple[float
     """Mean and standard error of a series of correlated numbers.
 
     Neighbours are averaged in pairs again and again (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461,
-    1989); the error is the largest over all block sizes that leave at least FEWEST_BLOCKS, which errs
-    on the safe side. Raises ValueError for fewer numbers than that.
+    1989); the error is the largest over all block sizes that leave at least FEWEST_BLOCKS. That errs on
+    the safe side for a series of many correlation times, and is too small for one of about ten or less.
+    Raises ValueError for fewer numbers than FEWEST_BLOCKS.
     """
     left = np.asarray(values, float)
     if left.ndim != 1 or len(left) < FEWEST_BLOCKS:

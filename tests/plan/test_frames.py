@@ -109,6 +109,24 @@ def test_steps_that_are_taken_share_their_series() -> None:
     assert task.params.temperature == 300.0
 
 
+def test_a_sweep_over_the_papers_data_sets_runs_each_series_once() -> None:
+    """dataset=aimd10,aimd20,aimd50 is one plan, and the volume scans of their _vs are one set."""
+    small = ("dataset.frames=5", "dataset.every=1")
+    chosen = {
+        name: load([*BASE, f"dataset={name}", *small])
+        for stem in ("aimd10", "aimd20", "aimd50", "rel2", "opls")
+        for name in (stem, f"{stem}_vs")
+    }
+    alone = {name: compile_study([spec]) for name, spec in chosen.items()}
+    aimd = [name for name in chosen if name.startswith("aimd") and not name.endswith("_vs")]
+    swept = compile_study([chosen[name] for name in aimd])
+    assert all(keys(alone[name], "series") == keys(swept, "series") for name in aimd)
+    assert len({frozenset(keys(alone[name], "dataset")) for name in aimd}) == 3
+    scans = [keys(alone[f"{n}_vs"], "series") - keys(alone[n], "series") for n in (*aimd, "rel2")]
+    assert all(scan == keys(alone["opls_vs"], "series") for scan in scans)
+    assert not keys(swept, "series") & keys(alone["rel2"], "series")
+
+
 def test_of_some_frames() -> None:
     assert spread(10, None) == spread(10, 20) == list(range(10))
     assert spread(10, 2) == [2, 7] and spread(9, 3) == [1, 4, 7] and spread(5, 1) == [2]

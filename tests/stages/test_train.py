@@ -1,4 +1,5 @@
 import contextlib
+import json
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import yaml
 from ase.io import read, write
 
 from ilmlip.chemistry.labelled import read_frames
-from ilmlip.engines import nequip
+from ilmlip.engines import nequip, nequip_weights
 from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Model
@@ -115,3 +116,42 @@ def test_frames_without_stress_train_a_loss_without_it(smoke_model, toy_sets, tm
     (tmp_path / "learnt").mkdir()
     with pytest.raises(StageError, match=r"the labels have none; set dft.stress=true or"):
         train.run(learnt, given, tmp_path / "learnt")
+
+
+ATOMS = {"F": -3.0, "K": -0.7, "Li": -1.9, "P": -5.5}
+"""Energies that no fit to the toy frames gives, eV."""
+
+
+def single_atoms(folder):
+    return [Given(f"atom-{e}", folder, {"element": e, "energy": ATOMS[e]}) for e in ATOMS]
+
+
+def shifts_in_the_file(folder):
+    """Each element's shift, as the model that is read back has it."""
+    elements = json.loads((folder / nequip_weights.NETWORK).read_text())["elements"]
+    with np.load(folder / nequip_weights.WEIGHTS) as weights:
+        (name,) = [n for n in weights if n.endswith("scale_shift.shifts")]
+        return dict(zip(elements, weights[name].flatten().tolist(), strict=True))
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("e0", ["isolated", "none"])
+def test_energies_of_single_atoms_are_kept_as_they_are(
+    e0, smoke_model, toy_sets, tmp_path, monkeypatch
+):
+    """What dft.e0 says is in the model file after training, neither trained nor refitted."""
+    training = smoke_model.model_copy(update={"max_steps": 8}).training(2, e0)
+    monkeypatch.chdir(tmp_path)
+    given = toy.inputs(dataset=toy_sets["train"], atoms=single_atoms(tmp_path))
+    made = train.run(train.Params(training=training), given, tmp_path)
+    expected = ATOMS if e0 == "isolated" else dict.fromkeys(ATOMS, 0.0)
+    assert made.values["shifts"] == {"start": expected, "end": expected}
+    assert shifts_in_the_file(tmp_path) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_element_without_its_atom_is_named(smoke_model, toy_sets, tmp_path):
+    training = smoke_model.training(2, "isolated")
+    few = [atom for atom in single_atoms(tmp_path) if atom.values["element"] not in ("K", "P")]
+    given = toy.inputs(dataset=toy_sets["train"], atoms=few)
+    with pytest.raises(StageError, match="no energy of a single atom of K, P is there"):
+        train.run(train.Params(training=training), given, tmp_path)
