@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -65,8 +66,11 @@ def _pw(work: Path, folder: Path) -> Bare:
 
 
 def _cp2k(work: Path, folder: Path) -> Bare:
-    alone = "&GLOBAL\n  RUN_TYPE ENERGY_FORCE\n  PROJECT bare\n&END GLOBAL\n"
-    (folder / cp2k.INPUT).write_text(alone + (work / cp2k.INPUT).read_text())
+    # cp2k_shell is asked for energy and forces; a program by itself is told so in its input
+    alone = re.sub(
+        r"PROJECT \S+", "PROJECT bare\n   RUN_TYPE ENERGY_FORCE", (work / cp2k.INPUT).read_text()
+    )
+    (folder / cp2k.INPUT).write_text(alone)
     words = profile().words("cp2k")
     if words is None:
         raise RuntimeError("there is no cp2k")
