@@ -1,10 +1,10 @@
-"""`python -m benchmarks [overhead|plan|sweep|lammps|train|agreement|density] [--quick]`."""
+"""`python -m benchmarks [overhead|plan|sweep|lammps|train|agreement|labels|density] [--quick]`."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import agreement, density, engines, overhead, planning, sweeping
+from benchmarks import agreement, density, engines, labelling, overhead, planning, sweeping
 from benchmarks.measure import adopt_orphans
 from benchmarks.report import insert
 
@@ -15,6 +15,7 @@ ALL = {
     "lammps": engines.sampling,
     "train": engines.training,
     "agreement": agreement.main,
+    "labels": labelling.main,
     "density": density.main,
 }
 LONG = ("density",)
