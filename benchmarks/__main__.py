@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import agreement, density, engines, labels, overhead, planning, sweeping
+from benchmarks import agreement, density, engines, labelling, overhead, planning, sweeping
 from benchmarks.measure import adopt_orphans
 from benchmarks.report import insert
 
@@ -15,7 +15,7 @@ ALL = {
     "lammps": engines.sampling,
     "train": engines.training,
     "agreement": agreement.main,
-    "labels": labels.main,
+    "labels": labelling.main,
     "density": density.main,
 }
 LONG = ("density",)
