@@ -31,7 +31,6 @@ def test_a_training_knows_its_own_seed_only(smoke_model):
         ({"r_max": -1.0}, "r_max"),
         ({"r_max": float("nan")}, "r_max"),
         ({"l_max": -1}, "l_max"),
-        ({"seeds": []}, "seeds"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"rmax": 5}, "rmax"),
         ({"architecture": "mace"}, "architecture"),
