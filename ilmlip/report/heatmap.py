@@ -36,10 +36,16 @@ def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) 
                 if composition in compositions:
                     _outline(axis, compositions.index(composition), i)
     if panels:
-        axes[-1, 0].set_xlabel("Mole fraction of Li salt in the test set")
+        axes[-1, 0].set_xlabel(_abscissa(panels[-1][2]))
     figure.supylabel("Trained on", fontsize=10)
     figure.text(0.99, 0.005, "outlined: trained on", ha="right", va="bottom", fontsize=8)
     figure.savefig(path, dpi=160, metadata={"Software": None})
+
+
+def _abscissa(compositions: Sequence[str]) -> str:
+    """Names of mixtures are no mole fractions."""
+    fractions = all(c.replace(".", "", 1).isdigit() for c in compositions)
+    return "Mole fraction of Li salt in the test set" if fractions else "Test set"
 
 
 def _panel(

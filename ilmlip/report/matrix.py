@@ -89,10 +89,18 @@ def table(rows: Sequence[Row], quantity: str) -> tuple[list[str], list[str], lis
     """Models, compositions and values (NaN where there is none) of a quantity, over seeds."""
     chosen = [row for row in over_seeds(rows) if row.quantity == quantity]
     models = sorted({row.model for row in chosen}, key=lambda m: (m.startswith(LINEAR), m))
-    compositions = sorted({row.composition for row in chosen}, key=float)
+    compositions = sorted({row.composition for row in chosen}, key=composition_order)
     at = {(row.model, row.composition): row.value for row in chosen}
     values = [[at.get((m, c), float("nan")) for c in compositions] for m in models]
     return models, compositions, values
+
+
+def composition_order(composition: str) -> tuple[int, float, str]:
+    """Mole fractions by value, then names by the alphabet."""
+    try:
+        return 0, float(composition), ""
+    except ValueError:
+        return 1, 0.0, composition
 
 
 def is_trained(model: str, composition: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ilmlip.record import Record, field
-from ilmlip.report.matrix import Row, medians
+from ilmlip.report.matrix import Row, composition_order, medians
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.matrix import Entry, rows_of
 
@@ -122,7 +122,7 @@ def near_by(params: Params, rows: Sequence[Row]) -> dict[str, Any]:
 
 def forces_alike(params: Params, rows: Sequence[Row]) -> dict[str, Any]:
     """The median force MAEs of one and two differ by at most `force_tolerance` everywhere."""
-    compositions = sorted({entry.composition for entry in params.entries}, key=float)
+    compositions = sorted({entry.composition for entry in params.entries}, key=composition_order)
     pairs = {
         x: [_median(rows, model, x, "force_mae") for model in (params.one, params.two)]
         for x in compositions

@@ -117,3 +117,11 @@ def test_the_figure_takes_gaps_and_nothing(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     draw(tmp_path / "c.png", [*over_seeds(ROWS), *medians(ROWS)], {"0.4": ["0.4"]})
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "c.png").read_bytes()
+
+
+def test_names_of_mixtures_stand_behind_mole_fractions() -> None:
+    rows = [
+        Row("0.4", 0, x, "energy_mae", 1.0, None, "meV/atom")
+        for x in ("half", "1.0", "LiPF6", "0.2")
+    ]
+    assert table(rows, "energy_mae")[1] == ["0.2", "1.0", "LiPF6", "half"]
