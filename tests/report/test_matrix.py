@@ -121,7 +121,7 @@ def test_the_figure_takes_gaps_and_nothing(tmp_path: Path) -> None:
 
 def test_names_of_mixtures_stand_behind_mole_fractions() -> None:
     rows = [
-        Row("0.4", 0, x, "energy_mae", 1.0, None, "meV/atom")
+        Row("0.4", None, x, "energy_mae", 1.0, None, "meV/atom")
         for x in ("half", "1.0", "LiPF6", "0.2")
     ]
     assert table(rows, "energy_mae")[1] == ["0.2", "1.0", "LiPF6", "half"]
