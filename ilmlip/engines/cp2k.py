@@ -114,13 +114,12 @@ class Cp2kSession(Session):
             self.close()
             self._calculator, self._rung = self._start(rung), rung
         frame = atoms.copy()
-        frame.calc = self._calculator
         self._guarded(lambda: self._calculator.calculate(frame, ["energy", "forces", "stress"]))
         results = self._calculator.results
         return Labelled(
             float(results["energy"]),
             np.asarray(results["forces"], float),
-            np.asarray(results["stress"], float)[[0, 1, 2, 3, 4, 5]],
+            np.asarray(results["stress"], float),
         ).checked("CP2K", LOG)
 
     def atom(self, element: str, edge: float, rung: Rung | None = None) -> float:
@@ -130,7 +129,6 @@ class Cp2kSession(Session):
         self.close()
         self._calculator = self._start(rung, multiplicity=MULTIPLICITIES[element])
         atom = Atoms(element, positions=[[edge / 2] * 3], cell=[edge] * 3, pbc=True)
-        atom.calc = self._calculator
         self._guarded(lambda: self._calculator.calculate(atom, ["energy"]))
         energy = float(self._calculator.results["energy"])
         self.close()
@@ -144,22 +142,23 @@ class Cp2kSession(Session):
         (self._work / LOG).unlink(missing_ok=True)
         settings = self._settings
         try:
-            return CP2K(
-                command=" ".join(self._words),
-                label=str(self._work / LABEL),
-                inp=sections(settings, rung, multiplicity=multiplicity),
-                xc=None,
-                max_scf=None,
-                basis_set=settings.basis,
-                pseudo_potential=settings.potential,
-                basis_set_file=None,
-                potential_file=None,
-                poisson_solver=None,
-                stress_tensor=False,
-                cutoff=settings.cutoff * RYDBERG,
-                force_eval_method="Quickstep",
-                print_level="LOW",
-            )
+            with contextlib.chdir(self._work):
+                return CP2K(
+                    command=" ".join(self._words),
+                    label=LABEL,  # CP2K's project, of at most 80 characters: no path
+                    inp=sections(settings, rung, multiplicity=multiplicity),
+                    xc=None,
+                    max_scf=None,
+                    basis_set=settings.basis,
+                    pseudo_potential=settings.potential,
+                    basis_set_file=None,
+                    potential_file=None,
+                    poisson_solver=None,
+                    stress_tensor=False,
+                    cutoff=settings.cutoff * RYDBERG,
+                    force_eval_method="Quickstep",
+                    print_level="LOW",
+                )
         except (AssertionError, OSError, RuntimeError) as error:
             raise StageError(f"cp2k_shell does not start: {error or 'no answer'}") from error
 
@@ -193,7 +192,8 @@ class Cp2kSession(Session):
         try:
             if timer:
                 timer.start()
-            work()
+            with contextlib.chdir(self._work):
+                work()
         except Exception as error:
             self._kill()
             if late.is_set():
