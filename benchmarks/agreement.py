@@ -15,12 +15,12 @@ from ilmlip.engines.labelling import Labelled, open_session
 from ilmlip.plan.frames import engine_params
 from ilmlip.spec.load import load
 from ilmlip.stages.labelling import Labelling
+from ilmlip.units import BAR
 
 FRAME = Path(__file__).parents[1] / "tests" / "data" / "lipf6.extxyz"
 ENGINES = ("qe_pbe_d3", "qe_pbe_d3_nc", "cp2k_pbe_d3", "gpaw_pbe_d3", "gfn1_xtb")
 """The first is what the others are compared with."""
-KBAR = 6.241509074460763e-04
-"""eV/Å³ in one kbar."""
+KBAR = 1000 * BAR
 
 
 def labels(option: str) -> tuple[list[Labelled], float, str]:

@@ -22,10 +22,12 @@ def require(there: bool, what: str) -> None:
     pytest.skip(f"{what} is not there")
 
 
-def use_pseudopotentials(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: object) -> None:
-    """Write this machine's profile for a test: the shared pseudopotentials."""
+def use_pseudopotentials(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, root: Path = PSEUDO, **programs: object
+) -> None:
+    """Write this machine's profile for a test: pseudopotentials below `root`, and programs."""
     import yaml
 
     path = folder / "profile.yaml"
-    path.write_text(yaml.safe_dump({"pseudopotentials": str(PSEUDO), "programs": programs}))
+    path.write_text(yaml.safe_dump({"pseudopotentials": str(root), "programs": programs}))
     monkeypatch.setenv("ILMLIP_PROFILE", str(path))

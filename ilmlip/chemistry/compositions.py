@@ -56,11 +56,6 @@ def fraction_label(fraction: float) -> str:
     return f"{text}0" if text.endswith(".") else text
 
 
-def set_of_labels(labels: Sequence[str]) -> str:
-    """The label of a training set: those of its compositions, joined by "+"."""
-    return "+".join(labels)
-
-
 def ideal_volume(molar_volumes: Sequence[float], numbers: Sequence[float]) -> float:
     """Volume (Å³) of a box whose salts keep their molar volumes (cm³/mol): an ideal mixture.
 

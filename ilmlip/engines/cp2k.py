@@ -15,7 +15,7 @@ import psutil
 
 from ilmlip.chemistry.elements import MULTIPLICITIES
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session
-from ilmlip.engines.process import last_error
+from ilmlip.engines.process import last_error, program_environment, program_words
 from ilmlip.errors import StageError
 from ilmlip.spec.dft import Cp2k, Rung
 from ilmlip.spec.profile import profile
@@ -36,6 +36,8 @@ MAX_STEPS, OUTER = 30, 20
 RYDBERG = HARTREE / 2
 
 SCF_FAILED = re.compile(r"SCF run NOT converged|outer SCF loop FAILED|SCF run FAILED")
+SOURCE = re.compile(r"\.F:\d+$")
+"""Where in its source CP2K stopped, which stands below what it says."""
 
 
 def sections(settings: Cp2k, rung: Rung | None = None, *, multiplicity: int = 1) -> str:
@@ -100,10 +102,7 @@ class Cp2kSession(Session):
     """One process of cp2k_shell; started anew only when a try changes the input."""
 
     def __init__(self, settings: Cp2k, work: Path) -> None:
-        words = profile().words("cp2k")
-        if words is None:
-            raise StageError(profile().lacks("cp2k"))
-        self._words, self._settings, self._work = words, settings, work
+        self._words, self._settings, self._work = program_words("cp2k"), settings, work
         self._calculator: Any = None
         self._rung: Rung | None = None
         self._read = 0
@@ -164,12 +163,7 @@ class Cp2kSession(Session):
 
     def _set_environment(self) -> None:
         """What CP2K reads from the environment, which ASE's calculator hands on."""
-        program = profile().program("cp2k")
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        os.environ.update(program.environment)
-        if os.geteuid() == 0:  # Open MPI refuses to run as root, even a single process
-            os.environ["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
-            os.environ["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+        os.environ.update(program_environment("cp2k"))
         if "CP2K_DATA_DIR" not in os.environ:
             there = next((folder for folder in DATA if Path(folder).is_dir()), None)
             if there is None:
@@ -229,7 +223,7 @@ class Cp2kSession(Session):
             return " ".join(str(error).split()) or type(error).__name__
         text = log.read_text(errors="replace")
         boxed = re.findall(r"^\s*\*\s+(?:\\___/)?\s*(\S.*?)\s*\*\s*$", text, re.MULTILINE)
-        words = [line for line in boxed if re.search("[a-z]{3}", line)]
+        words = [line for line in boxed if re.search("[a-z]{3}", line) and not SOURCE.search(line)]
         return words[-1] if words else last_error(log, ("ABORT", "ERROR", "Error"))
 
     def _kill(self) -> None:

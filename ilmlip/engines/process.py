@@ -1,4 +1,7 @@
-"""Runs an outside program in a work folder: output to a log, gone when its parent is."""
+"""Runs an outside program in a work folder: output to a log, gone when its parent is.
+
+How pw.x, CP2K and VASP start stands in this machine's profile.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ilmlip.errors import StageError
+from ilmlip.spec.profile import ProgramName, profile
 
 TAIL = 64_000
 """Bytes at the end of a log that are searched for the reason of a failure."""
@@ -70,6 +74,23 @@ def execute(
         raise StageError(
             f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log
         )
+
+
+def program_words(name: ProgramName) -> list[str]:
+    """The command line of a program by this machine's profile. Raises StageError if it is missing."""
+    machine = profile()
+    words = machine.words(name)
+    if words is None:
+        raise StageError(machine.lacks(name))
+    return words
+
+
+def program_environment(name: ProgramName) -> dict[str, str]:
+    """What a program finds in its environment: one thread, and what the profile says."""
+    found = {"OMP_NUM_THREADS": "1", **profile().program(name).environment}
+    if os.geteuid() == 0:  # Open MPI refuses to run as root, even a single process
+        found |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return found
 
 
 def last_error(log: Path, errors: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ Inputs are plain files: `pw.in` runs bare in its folder once `pseudo` leads to t
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from ilmlip.chemistry.elements import MULTIPLICITIES
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session, Step, same_box
-from ilmlip.engines.process import execute
+from ilmlip.engines.process import execute, program_environment, program_words
 from ilmlip.engines.pseudopotentials import checked_files
 from ilmlip.errors import SpecError, StageError
 from ilmlip.spec.derived import Aimd, Relax
@@ -154,10 +153,7 @@ class QeSession(Session):
     """pw.x at work: a run for each label, from the last density where the cell is the same."""
 
     def __init__(self, settings: Qe, work: Path) -> None:
-        words = profile().words("pw.x")
-        if words is None:
-            raise StageError(profile().lacks("pw.x"))
-        self._words, self._settings, self._work = words, settings, work
+        self._words, self._settings, self._work = program_words("pw.x"), settings, work
         self._version = "unknown"
         self._last: Atoms | None = None
 
@@ -204,7 +200,6 @@ class QeSession(Session):
         lists["system"] = {
             k: v for k, v in lists["system"].items() if k not in ("vdw_corr", "dftd3_version")
         } | {"nspin": 2, "tot_magnetization": float(MULTIPLICITIES[element] - 1)}
-        lists["control"] |= {"tprnfor": True, "tstress": True}
         # off the grid's symmetric points, so that a half-filled shell may choose its direction
         atom = Atoms(element, positions=[[0.37 * edge, 0.41 * edge, 0.43 * edge]],
                      cell=[edge] * 3, pbc=True)  # fmt: skip
@@ -217,18 +212,14 @@ class QeSession(Session):
     def _run(self, atoms: Atoms, text: str) -> list[Step]:
         self._link_pseudopotentials(atoms)
         (self._work / INPUT).write_text(text)
-        program = profile().program("pw.x")
-        environment = {"OMP_NUM_THREADS": "1", **program.environment}
-        if os.geteuid() == 0:  # Open MPI refuses to run as root, even a single process
-            environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         try:
             execute(
                 [*self._words, "-in", INPUT],
                 self._work,
                 LOG,
-                environment=environment,
+                environment=program_environment("pw.x"),
                 errors=("Error in routine", "Error condition", UNCONVERGED),
-                time_limit=program.time_limit,
+                time_limit=profile().program("pw.x").time_limit,
                 accepted=(0, STEPS_DONE),
             )
         except StageError as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ilmlip.chemistry.elements import MULTIPLICITIES
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session, same_box
-from ilmlip.engines.process import execute, last_error
+from ilmlip.engines.process import execute, last_error, program_environment, program_words
 from ilmlip.engines.pseudopotentials import checked_files
 from ilmlip.errors import SpecError, StageError
 from ilmlip.spec.dft import Rung, Vasp
@@ -165,10 +165,7 @@ class VaspSession(Session):
     """VASP at work: a run for each label, from the last wavefunctions where the cell is the same."""
 
     def __init__(self, settings: Vasp, work: Path) -> None:
-        words = profile().words("vasp")
-        if words is None:
-            raise StageError(profile().lacks("vasp"))
-        self._words, self._settings, self._work = words, settings, work
+        self._words, self._settings, self._work = program_words("vasp"), settings, work
         self._version = "unknown"
         self._last: Atoms | None = None
 
@@ -197,14 +194,13 @@ class VaspSession(Session):
         (work / POSCAR).write_text(poscar_text(atoms))
         for old in (RESULT, DETAILS, *(() if chosen["ISTART"] else (WAVES,))):
             (work / old).unlink(missing_ok=True)
-        program = profile().program("vasp")
         execute(
             self._words,
             work,
             LOG,
-            environment={"OMP_NUM_THREADS": "1", **program.environment},
+            environment=program_environment("vasp"),
             errors=COMPLAINTS,
-            time_limit=program.time_limit,
+            time_limit=profile().program("vasp").time_limit,
         )
         found = read_label(work, by_element(atoms))
         self._version = version_of(work / RESULT)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ilmlip.report.matrix import LINEAR, Row, shown_name, table
+from ilmlip.report.matrix import LINEAR, Row, composition_order, shown_name, table
 
 PANELS = (("energy_mae", "Energy MAE / meV atom$^{-1}$"), ("force_mae", "Force MAE / meV Å$^{-1}$"))
 DARK = 0.55
@@ -44,7 +44,7 @@ def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) 
 
 def _abscissa(compositions: Sequence[str]) -> str:
     """Names of mixtures are no mole fractions."""
-    fractions = all(c.replace(".", "", 1).isdigit() for c in compositions)
+    fractions = all(composition_order(c)[0] == 0 for c in compositions)
     return "Mole fraction of Li salt in the test set" if fractions else "Test set"
 
 

@@ -15,7 +15,6 @@ from ilmlip.chemistry.compositions import (
     fraction_label,
     ideal_volume,
     ions_of,
-    set_of_labels,
     whole_units,
 )
 from ilmlip.errors import SpecError
@@ -36,7 +35,7 @@ def composition_label(composition: Composition) -> str:
 
 def set_label(compositions: Sequence[Composition]) -> str:
     """A training set as people write it: mole fractions ascending, then names, joined by "+"."""
-    return set_of_labels([composition_label(x) for x in sorted(compositions, key=order)])
+    return "+".join(composition_label(x) for x in sorted(compositions, key=order))
 
 
 def order(composition: Composition) -> tuple[int, float, str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ilmlip.chemistry.boxes import read_one, write
-from ilmlip.errors import StageError
+from ilmlip.chemistry.boxes import write
 from ilmlip.record import field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
-from ilmlip.stages.labelling import Labelling, ladder, tried
+from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
 
 
 class Params(Labelling):
@@ -22,10 +21,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Label a frame of role `trajectory`; writes frame.extxyz. opls needs role `forcefield` too."""
     from ase.calculators.singlepoint import SinglePointCalculator
 
-    try:
-        atoms = read_one(inputs.one("trajectory").path / "trajectory.extxyz", params.frame)
-    except IndexError:
-        raise StageError(f"the trajectory has no frame {params.frame}") from None
+    atoms = frame_of(inputs, params.frame)
     began = time.monotonic()
     with params.open(inputs, work) as session:
         found, tries = tried(lambda rung: session.label(atoms, rung), ladder(inputs))

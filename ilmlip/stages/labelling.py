@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import model_validator
 
+from ilmlip.chemistry.boxes import read_one
 from ilmlip.chemistry.forcefield import ForceField
 from ilmlip.engines.labelling import MODULES, NotConvergedError, Session, open_session
 from ilmlip.errors import StageError
@@ -17,6 +18,8 @@ from ilmlip.stages.base import Inputs
 from ilmlip.stages.forcefield import read_forcefield
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ilmlip.engines.labelling import Labelled
 
 T = TypeVar("T")
@@ -67,6 +70,14 @@ class Labelling(Record):
                 )
             kept["stress"] = found.stress
         return kept
+
+
+def frame_of(inputs: Inputs, number: int) -> Atoms:
+    """A frame of role `trajectory`. Raises StageError past its end."""
+    try:
+        return read_one(inputs.one("trajectory").path / "trajectory.extxyz", number)
+    except IndexError:
+        raise StageError(f"the trajectory has no frame {number}") from None
 
 
 def ladder(inputs: Inputs) -> tuple[Rung, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from ilmlip.chemistry.boxes import read_one, write
+from ilmlip.chemistry.boxes import write
 from ilmlip.engines.labelling import Labelled, Session, Step
 from ilmlip.engines.moves import (
     dynamics,
@@ -30,7 +30,7 @@ from ilmlip.record import field
 from ilmlip.spec.derived import Aimd, Rattle, Relax, VolumeScan
 from ilmlip.spec.dft import Rung
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
-from ilmlip.stages.labelling import Labelling, ladder, tried
+from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
 from ilmlip.units import AMU_PER_A3, BAR
 
 if TYPE_CHECKING:
@@ -75,10 +75,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     the numbers of those that are there, and `failed`, those that are not with the reason: dynamics
     and relaxation end there, a scan and rattles go on. Raises StageError if the first one fails.
     """
-    try:
-        atoms = read_one(inputs.one("trajectory").path / "trajectory.extxyz", params.frame)
-    except IndexError:
-        raise StageError(f"the trajectory has no frame {params.frame}") from None
+    atoms = frame_of(inputs, params.frame)
     began = time.monotonic()
     with params.open(inputs, work) as session:
         series = _Series(params, session, ladder(inputs))

@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 from ase import Atoms
+from derivatives import FRAME, MOVED, STRAINED, force, stress
 from outside import require, use_pseudopotentials
 
 from ilmlip.chemistry.boxes import read_one
@@ -20,7 +21,6 @@ from ilmlip.stages.labelling import tried
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-FRAME = Path(__file__).parents[1] / "data" / "lipf6.extxyz"
 CHEAP = Cp2k(
     cutoff=280,
     rel_cutoff=50,
@@ -52,14 +52,12 @@ def test_forces_and_stress_are_derivatives_of_the_energy(pair: Atoms, tmp_path: 
     with open_session("cp2k", CHEAP, tmp_path) as session:
         found = session.label(pair)
         cold = scf_steps(tmp_path)
-        step = 0.01
-        for atom, axis in ((0, 0), (7, 2)):
-            ends = []
-            for sign in (1, -1):
-                moved = pair.copy()
-                moved.positions[atom, axis] += sign * step
-                ends.append(session.label(moved).energy)
-            slope = -(ends[0] - ends[1]) / (2 * step)
+
+        def energy(moved: Atoms) -> float:
+            return session.label(moved).energy
+
+        for atom, axis in MOVED:
+            slope = force(energy, pair, atom, axis)
             # the grid of 280 Ry shows when an atom moves through it
             assert found.forces[atom, axis] == pytest.approx(slope, abs=0.03)
         warm = (scf_steps(tmp_path) - cold) / 4
@@ -67,17 +65,8 @@ def test_forces_and_stress_are_derivatives_of_the_energy(pair: Atoms, tmp_path: 
         again = session.label(pair)
         assert again.energy == pytest.approx(found.energy, abs=2e-5)
         assert found.stress is not None
-        strain = 0.004
-        for component, (i, j) in ((0, (0, 0)), (3, (1, 2))):
-            ends = []
-            for sign in (1, -1):
-                deform = np.eye(3)
-                deform[i, j] += sign * strain / (1 if i == j else 2)
-                deform[j, i] = deform[i, j]
-                moved = pair.copy()
-                moved.set_cell(pair.cell.array @ deform, scale_atoms=True)
-                ends.append(session.label(moved).energy)
-            slope = (ends[0] - ends[1]) / (2 * strain * pair.get_volume())
+        for component, (i, j) in STRAINED:
+            slope = stress(energy, pair, i, j, 0.004)
             assert found.stress[component] == pytest.approx(slope, abs=0.002)
     assert not list(tmp_path.glob("*.wfn*"))
 
@@ -124,3 +113,12 @@ def test_an_element_without_a_basis_set_is_told(tmp_path: Path) -> None:
         pytest.raises(StageError, match="CP2K stopped"),
     ):
         session.label(read_one(FRAME, 0))
+
+
+def test_a_folder_may_have_a_long_name(pair: Atoms, tmp_path: Path) -> None:
+    """CP2K's names are of at most 80 characters, and stores are where users have them."""
+    folder = tmp_path / ("a_long_name_" * 8) / ("and_another_" * 8)
+    folder.mkdir(parents=True)
+    with open_session("cp2k", CHEAP, folder) as session:
+        assert np.isfinite(session.label(pair).energy)
+    assert (folder / cp2k.LOG).is_file() and Path.cwd() == tmp_path

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from derivatives import MOVED, force, small_pair, strained
 from outside import require
 
-from ilmlip.chemistry.boxes import read_one
 from ilmlip.engines import gpaw
 from ilmlip.engines.labelling import NotConvergedError, open_session
 from ilmlip.errors import StageError
@@ -36,17 +36,7 @@ def installed() -> None:
 
 @pytest.fixture
 def pair() -> Atoms:
-    """LiPF6 in a box of 6.4 Å: small, so that it is quick."""
-    atoms = read_one(FRAME, 0)
-    atoms.positions += 3.2 - 4.0
-    atoms.set_cell([6.4] * 3)
-    return atoms
-
-
-def strained(atoms: Atoms, deform: np.ndarray) -> Atoms:
-    moved = atoms.copy()
-    moved.set_cell(atoms.cell.array @ deform, scale_atoms=True)
-    return moved
+    return small_pair()
 
 
 def marked(*marks: pytest.MarkDecorator):
@@ -60,16 +50,10 @@ def marked(*marks: pytest.MarkDecorator):
 
 @marked(*LABELS)
 def test_forces_are_the_negative_gradient(pair: Atoms, tmp_path: Path) -> None:
-    step = 0.01
     with open_session("gpaw", CHEAP, tmp_path) as session:
         found = session.label(pair)
-        for atom, axis in ((0, 0), (7, 2)):
-            ends = []
-            for sign in (1, -1):
-                moved = pair.copy()
-                moved.positions[atom, axis] += sign * step
-                ends.append(session.label(moved).energy)  # from the last wavefunctions
-            slope = -(ends[0] - ends[1]) / (2 * step)
+        for atom, axis in MOVED:  # from the last wavefunctions
+            slope = force(lambda moved: session.label(moved).energy, pair, atom, axis)
             assert found.forces[atom, axis] == pytest.approx(slope, abs=0.01)
         again = session.label(pair)
         assert set(session.tools()) == {"gpaw", "gpaw-data", "dftd3"}

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-import yaml
+from outside import use_pseudopotentials
 
 from ilmlip.engines.pseudopotentials import checked_files
 from ilmlip.errors import SpecError
@@ -18,9 +18,7 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pseudo" / "family"
     folder.mkdir(parents=True)
     (folder / "Li.upf").write_text("lithium")
-    profile = tmp_path / "profile.yaml"
-    profile.write_text(yaml.safe_dump({"pseudopotentials": str(tmp_path / "pseudo")}))
-    monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
+    use_pseudopotentials(tmp_path, monkeypatch, tmp_path / "pseudo")
     return folder
 
 

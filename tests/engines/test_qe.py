@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from derivatives import MOVED, STRAINED, force, small_pair, stress
 from outside import PSEUDO, require, use_pseudopotentials
 
-from ilmlip.chemistry.boxes import read_one
 from ilmlip.engines import qe
 from ilmlip.engines.labelling import NotConvergedError, open_session
 from ilmlip.errors import StageError
@@ -21,8 +21,6 @@ from ilmlip.spec.load import load
 from ilmlip.stages.labelling import tried
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
-
-FRAME = Path(__file__).parents[1] / "data" / "lipf6.extxyz"
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +33,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pair() -> Atoms:
-    """LiPF6 in a box of 6.4 Å: small, so that it is quick."""
-    atoms = read_one(FRAME, 0)
-    atoms.positions += 3.2 - 4.0
-    atoms.set_cell([6.4] * 3)
-    return atoms
+    return small_pair()
 
 
 @pytest.fixture
@@ -59,14 +53,8 @@ def energy(atoms: Atoms, settings: Qe, work: Path) -> float:
 def test_forces_are_the_negative_gradient(pair: Atoms, cheap: Qe, tmp_path: Path) -> None:
     with open_session("qe", cheap, tmp_path) as session:
         found = session.label(pair)
-        step = 0.01
-        for atom, axis in ((0, 0), (7, 2)):
-            ends = []
-            for sign in (1, -1):
-                moved = pair.copy()
-                moved.positions[atom, axis] += sign * step
-                ends.append(session.label(moved).energy)  # warm, from the last density
-            slope = -(ends[0] - ends[1]) / (2 * step)
+        for atom, axis in MOVED:  # warm, from the last density
+            slope = force(lambda moved: session.label(moved).energy, pair, atom, axis)
             assert found.forces[atom, axis] == pytest.approx(slope, abs=0.01)
     assert abs(found.forces.sum(axis=0)).max() < 0.02
     assert not (tmp_path / qe.SCRATCH).exists() and not (tmp_path / qe.PSEUDO).exists()
@@ -77,18 +65,9 @@ def test_stress_is_the_strain_derivative(pair: Atoms, cheap: Qe, tmp_path: Path)
     fine = cheap.model_copy(update={"ecutwfc": 90.0, "ecutrho": 360.0})
     with open_session("qe", fine, tmp_path) as session:
         found = session.label(pair)
-    strain = 0.005
     assert found.stress is not None
-    for component, (i, j) in ((0, (0, 0)), (3, (1, 2))):
-        ends = []
-        for sign in (1, -1):
-            deform = np.eye(3)
-            deform[i, j] += sign * strain / (1 if i == j else 2)
-            deform[j, i] = deform[i, j]
-            moved = pair.copy()
-            moved.set_cell(pair.cell.array @ deform, scale_atoms=True)
-            ends.append(energy(moved, fine, tmp_path / "strained"))
-        slope = (ends[0] - ends[1]) / (2 * strain * pair.get_volume())
+    for component, (i, j) in STRAINED:
+        slope = stress(lambda moved: energy(moved, fine, tmp_path / "strained"), pair, i, j, 0.005)
         # 1 kbar is 0.00062 eV/Å³; the stress itself is up to 0.06
         assert found.stress[component] == pytest.approx(slope, abs=0.0015)
 

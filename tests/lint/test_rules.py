@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 from command import ilmlip
+from outside import use_pseudopotentials
 
 from ilmlip.engines import gpaw
 from ilmlip.errors import SpecError
@@ -99,9 +99,7 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pseudo" / "sssp_1.3.0_pbe_efficiency"
     folder.mkdir(parents=True)
     (folder / "Li.upf").write_text("another lithium")
-    profile = tmp_path / "profile.yaml"
-    profile.write_text(yaml.safe_dump({"pseudopotentials": str(tmp_path / "pseudo")}))
-    monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
+    use_pseudopotentials(tmp_path, monkeypatch, tmp_path / "pseudo")
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
