@@ -34,7 +34,8 @@ def lint(options: Namespace) -> int:
 def freeze(options: Namespace) -> int:
     """Write a study as one file."""
     study, plan, store = study_of(options)
-    text = freeze_study(study, plan, store)
+    folder = Path(options.output).parent if options.output else None
+    text = freeze_study(study, plan, store, folder)
     if options.output is None:
         print(text, end="")
         return OK

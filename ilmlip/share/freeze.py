@@ -27,10 +27,11 @@ HEAD = """# A frozen study of ilmlip {version}: everything resolved, with the re
 """
 
 
-def freeze(study: Study, plan: Plan, store: Store) -> str:
+def freeze(study: Study, plan: Plan, store: Store, folder: Path | None = None) -> str:
     """The text of the file. Digests and figures are those of the store; none where it has none.
 
-    What a frozen file notes of results stays when it is frozen again without a store.
+    What a frozen file notes of results stays when it is frozen again without a store. Labelled
+    files that lie below `folder`, where the file will be, are named from there.
     """
     kept = study.frozen if study.frozen and not study.changed else None
     digests = {
@@ -46,7 +47,26 @@ def freeze(study: Study, plan: Plan, store: Store) -> str:
         keys=digests,
         figures=figures,
     )
-    return HEAD.format(version=__version__) + dump({**study_data(study), "frozen": plain(note)})
+    data = study_data(study)
+    _name_from(data, (folder or Path.cwd()).resolve())
+    return HEAD.format(version=__version__) + dump({**data, "frozen": plain(note)})
+
+
+def _name_from(data: dict[str, Any], folder: Path) -> None:
+    """Paths of labelled files relative to a folder, for those below it."""
+    sections = [data["dft"].get("files")]
+    sections += [point["changes"].get("dft.files") for point in data.get("points", ())]
+    lists = [(files, "paths") for files in sections if files]
+    lists += [
+        (point["changes"], "dft.files.paths")
+        for point in data.get("points", ())
+        if "dft.files.paths" in point["changes"]
+    ]
+    for holder, key in lists:
+        holder[key] = [
+            str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+            for path in map(Path, holder[key])
+        ]
 
 
 def versions() -> dict[str, str]:

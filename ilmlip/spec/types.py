@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
-from ilmlip.spec.checks import check
+from ilmlip.spec.analysis import Analysis, Ensemble
 from ilmlip.spec.cluster import Cluster, Tracking
 from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
-from ilmlip.spec.mixtures import Composition, Compositions
+from ilmlip.spec.mixtures import Compositions, composition_label, ion_counts, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.system import Name, System
 
@@ -146,81 +146,6 @@ class Dataset(Record):
         return self
 
 
-class Findings(Record):
-    """What the study must show: one training set against another, over seeds."""
-
-    one: tuple[Composition, ...] = field("The training set with too few compositions")
-    two: tuple[Composition, ...] = field("The training set with enough")
-    far: Composition = field("The test composition far from both")
-    near: tuple[Composition, ...] = field("The test compositions that `two` must do well on")
-    ions: tuple[str, str] = field("The ions whose energy difference is undetermined by `one`")
-    far_factor: float = field(
-        "Least ratio of the energy MAE at `far`, one to two", gt=0, default=5.0
-    )
-    spread_factor: float = field(
-        "Least ratio of the spread over seeds of the ions' energy difference", gt=0, default=5.0
-    )
-    near_factor: float = field(
-        "Greatest ratio of energy MAEs of `two` over `near`", gt=1, default=5.0
-    )
-    force_tolerance: float = field(
-        "Greatest relative difference of the force MAEs, at every composition", gt=0, default=0.3
-    )
-
-
-class Objective(Record):
-    """One number of a point's matrix, for a sweeper that optimises: lower is better."""
-
-    quantity: str = field("Quantity of matrix.csv, such as energy_mae, force_mae, force_mae_Li")
-    training: tuple[Composition, ...] | None = field(
-        "The training set; null: the mean over all", default=None
-    )
-    composition: Composition | None = field(
-        "The test composition; null: the mean over all", default=None
-    )
-
-
-class Analysis(Record):
-    """What is made of the evaluations."""
-
-    findings: Findings | None = field("The findings to test; none if absent", default=None)
-    objective: Objective | None = field(
-        "What a sweeper such as Optuna minimises; none if absent", default=None, later=True
-    )
-
-
-class Ensemble(Record):
-    """Molecular dynamics with the trained model. Checked by lint; not run by this version."""
-
-    kind: Literal["none", "nvt", "npt"] = field("none: no dynamics with the model; nvt; npt")
-    temperature: float | None = field("Temperature", unit="K", gt=0, default=None)
-    pressure: float | None = field("Pressure (npt)", unit="bar", default=None)
-    timestep: float | None = field("Time step", unit="fs", gt=0, le=5, default=None)
-    duration: float | None = field("Length of a run", unit="fs", gt=0, default=None)
-    thermostat_time: float | None = field(
-        "Damping time of the thermostat", unit="fs", gt=0, default=None
-    )
-    barostat_time: float | None = field(
-        "Damping time of the barostat (npt)", unit="fs", gt=0, default=None
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_kind(self) -> Self:
-        always = ("temperature", "timestep", "duration", "thermostat_time")
-        needed = {
-            "none": (),
-            "nvt": always,
-            "npt": (*always, "pressure", "barostat_time"),
-        }[self.kind]
-        for name in (*always, "pressure", "barostat_time"):
-            given = getattr(self, name) is not None
-            if name in needed and not given:
-                raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
-            if given and name not in needed:
-                raise SpecError(f"ensemble.{name}", f"has no meaning for {self.kind}; leave it out")
-        return self
-
-
 class Lint(Record):
     """What lint is to leave unsaid, each with the reason why that is right here."""
 
@@ -251,5 +176,139 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        check(self)
+        _check(self)
         return self
+
+
+def _check(spec: Spec) -> None:
+    """Whether the sections fit each other."""
+    _check_crystal(spec)
+    _check_salts(spec)
+    _check_boxes(spec)
+    _check_frames(spec)
+    _check_shifts(spec)
+    _check_findings(spec)
+
+
+def _check_salts(spec: Spec) -> None:
+    if not spec.compositions.salts and spec.system.crystal is None:
+        raise SpecError(
+            "compositions.salts", f"is empty; name some of {', '.join(spec.system.salts)}"
+        )
+    for index, salt in enumerate(spec.compositions.salts):
+        if salt not in spec.system.salts:
+            raise SpecError(
+                f"compositions.salts.{index}",
+                f"unknown salt {salt!r}; system {spec.system.name} has {', '.join(spec.system.salts)}",
+            )
+    if len(set(spec.compositions.salts)) < len(spec.compositions.salts):
+        raise SpecError("compositions.salts", "names one salt twice; name different ones")
+
+
+def _check_crystal(spec: Spec) -> None:
+    """A crystal has no salts to mix and no force field to sample or label with."""
+    if spec.system.crystal is None:
+        return
+    if spec.compositions.salts or spec.compositions.mixtures:
+        raise SpecError(
+            "compositions.salts",
+            f"{spec.system.name} is a crystal, whose compositions are formulas: set "
+            "compositions.salts=[] and formulas in fractions and training (compositions=table_s9)",
+        )
+    if spec.dft.engine == "opls":
+        raise SpecError(
+            "dft.engine",
+            f"is opls, and the crystal {spec.system.name} has no force field; set dft=vasp_pbe or "
+            "another engine of electrons",
+        )
+    if spec.dataset.test == "same_trajectory":
+        raise SpecError(
+            "dataset.test", "is same_trajectory, and a crystal has none; set independent"
+        )
+
+
+def _check_boxes(spec: Spec) -> None:
+    """Every fraction must be one that this number of formula units can make."""
+    mix = spec.compositions
+    places = [(f"compositions.fractions.{i}", x) for i, x in enumerate(mix.fractions)]
+    places += [
+        (f"compositions.training.{i}.{j}", x)
+        for i, xs in enumerate(mix.training)
+        for j, x in enumerate(xs)
+    ]
+    for where, x in places:
+        ion_counts(spec.system, mix, x, where=where)
+    for where, values in [
+        ("compositions.fractions", mix.fractions),
+        *((f"compositions.training.{i}", xs) for i, xs in enumerate(mix.training)),
+    ]:
+        if len(set(values)) != len(values):
+            raise SpecError(where, f"{list(values)} has a composition twice; give each once")
+    labels = [set_label(xs) for xs in mix.training]
+    if len(set(labels)) != len(labels):
+        raise SpecError("compositions.training", f"a training set stands twice in {labels}")
+    for i, xs in enumerate(mix.training):
+        if not xs:
+            raise SpecError(f"compositions.training.{i}", "is empty; name at least one composition")
+
+
+def _check_frames(spec: Spec) -> None:
+    parts = 1 if spec.dataset.test == "independent" else 2
+    kept, wanted = spec.sampling.frames(), spec.dataset.frames * spec.dataset.every * parts
+    if spec.dft.engine == "files":
+        if any(part.kind != "frames" for part in spec.dataset.derived):
+            raise SpecError(
+                "dataset.derived", "is of series, and imported labels have none; leave it out"
+            )
+        return
+    if wanted > kept and spec.system.crystal is None:
+        raise SpecError(
+            "dataset.frames",
+            f"{spec.dataset.frames} frames{'' if parts == 1 else ' to train and as many to test on'}"
+            f", every {spec.dataset.every}. of those kept, take a trajectory of {wanted}; sampling "
+            f"keeps {kept} (duration {spec.sampling.duration:g} fs, one every "
+            f"{spec.sampling.interval:g} fs). At most {kept // spec.dataset.every // parts} frames, "
+            "or raise sampling.duration",
+        )
+    held = round(spec.dataset.frames * spec.dataset.validation_fraction)
+    if not 1 <= held < spec.dataset.frames:
+        raise SpecError(
+            "dataset.validation_fraction",
+            f"{spec.dataset.validation_fraction:g} of {spec.dataset.frames} frames leaves "
+            f"{held} to validate and {spec.dataset.frames - held} to train on; each needs at least one",
+        )
+
+
+def _check_shifts(spec: Spec) -> None:
+    if spec.model.shifts == "isolated" and spec.dft.e0 != "isolated":
+        raise SpecError(
+            "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
+        )
+
+
+def _check_findings(spec: Spec) -> None:
+    asked = spec.analysis.findings
+    if asked is None:
+        return
+    labels = [set_label(xs) for xs in spec.compositions.training]
+    for name, wanted in (("one", asked.one), ("two", asked.two)):
+        if set_label(wanted) not in labels:
+            raise SpecError(
+                f"analysis.findings.{name}",
+                f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}. "
+                "Name one of them, or leave the findings out (analysis=none)",
+            )
+    tested = [composition_label(x) for x in spec.compositions.fractions]
+    for x in (asked.far, *asked.near):
+        if composition_label(x) not in tested:
+            raise SpecError(
+                "analysis.findings",
+                f"composition {composition_label(x)} is not tested; there are {', '.join(tested)}. "
+                "Name one of them, or leave the findings out (analysis=none)",
+            )
+    for ion in asked.ions:
+        if ion not in spec.system.charges():
+            raise SpecError(
+                "analysis.findings.ions",
+                f"unknown ion {ion!r}; the system's are {', '.join(spec.system.charges())}",
+            )

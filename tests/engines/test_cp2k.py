@@ -82,7 +82,8 @@ def test_forces_do_not_depend_on_where_the_grid_lies(pair: Atoms, tmp_path: Path
         with open_session("cp2k", settings, folder) as session:
             forces = session.label(pair).forces
         net[name] = np.linalg.norm(forces.sum(axis=0)) / len(pair)
-    assert net["spline2_smooth"] < 0.01 < 0.05 < net["pw"], net
+    assert net["spline2_smooth"] < 0.01, net
+    assert net["pw"] > 0.05, net
 
 
 def test_a_label_that_does_not_converge_is_tried_again(pair: Atoms, tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""What is made of the results, and dynamics with the trained model: `analysis`, `ensemble`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from ilmlip.errors import SpecError
+from ilmlip.record import Record, field
+from ilmlip.spec.mixtures import Composition
+
+
+class Findings(Record):
+    """What the study must show: one training set against another, over seeds."""
+
+    one: tuple[Composition, ...] = field("The training set with too few compositions")
+    two: tuple[Composition, ...] = field("The training set with enough")
+    far: Composition = field("The test composition far from both")
+    near: tuple[Composition, ...] = field("The test compositions that `two` must do well on")
+    ions: tuple[str, str] = field("The ions whose energy difference is undetermined by `one`")
+    far_factor: float = field(
+        "Least ratio of the energy MAE at `far`, one to two", gt=0, default=5.0
+    )
+    spread_factor: float = field(
+        "Least ratio of the spread over seeds of the ions' energy difference", gt=0, default=5.0
+    )
+    near_factor: float = field(
+        "Greatest ratio of energy MAEs of `two` over `near`", gt=1, default=5.0
+    )
+    force_tolerance: float = field(
+        "Greatest relative difference of the force MAEs, at every composition", gt=0, default=0.3
+    )
+
+
+class Objective(Record):
+    """One number of a point's matrix, for a sweeper that optimises: lower is better."""
+
+    quantity: str = field("Quantity of matrix.csv, such as energy_mae, force_mae, force_mae_Li")
+    training: tuple[Composition, ...] | None = field(
+        "The training set; null: the mean over all", default=None
+    )
+    composition: Composition | None = field(
+        "The test composition; null: the mean over all", default=None
+    )
+
+
+class Analysis(Record):
+    """What is made of the evaluations."""
+
+    findings: Findings | None = field("The findings to test; none if absent", default=None)
+    objective: Objective | None = field(
+        "What a sweeper such as Optuna minimises; none if absent", default=None, later=True
+    )
+
+
+class Ensemble(Record):
+    """Molecular dynamics with the trained model. Checked by lint; not run by this version."""
+
+    kind: Literal["none", "nvt", "npt"] = field("none: no dynamics with the model; nvt; npt")
+    temperature: float | None = field("Temperature", unit="K", gt=0, default=None)
+    pressure: float | None = field("Pressure (npt)", unit="bar", default=None)
+    timestep: float | None = field("Time step", unit="fs", gt=0, le=5, default=None)
+    duration: float | None = field("Length of a run", unit="fs", gt=0, default=None)
+    thermostat_time: float | None = field(
+        "Damping time of the thermostat", unit="fs", gt=0, default=None
+    )
+    barostat_time: float | None = field(
+        "Damping time of the barostat (npt)", unit="fs", gt=0, default=None
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> Self:
+        always = ("temperature", "timestep", "duration", "thermostat_time")
+        needed = {
+            "none": (),
+            "nvt": always,
+            "npt": (*always, "pressure", "barostat_time"),
+        }[self.kind]
+        for name in (*always, "pressure", "barostat_time"):
+            given = getattr(self, name) is not None
+            if name in needed and not given:
+                raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
+            if given and name not in needed:
+                raise SpecError(f"ensemble.{name}", f"has no meaning for {self.kind}; leave it out")
+        return self

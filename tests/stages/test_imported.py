@@ -1,0 +1,316 @@
+"""Imported labels: units and signs, ions recognised, and every check with an example that fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ilmlip.chemistry.labelled import read_frames
+from ilmlip.engines.files import ENERGY, LENGTH, STRESS
+from ilmlip.errors import SpecError, StageError
+from ilmlip.hashing import file_digest
+from ilmlip.spec.files import Reading
+from ilmlip.stages import imported
+from ilmlip.stages.base import Given, Inputs, Output
+from ilmlip.stages.dataset import STAGE as DATASET
+from ilmlip.stages.dataset import Chosen
+from ilmlip.stages.dataset import Params as DatasetParams
+
+ARGYRODITE = Path(__file__).parents[3] / "shared" / "data" / "datasets" / "argyrodite"
+IONS = {"Li": ("Li",), "PF6": ("P", *["F"] * 6)}
+COMPOSITIONS = {"LiPF6": {"Li": 1, "PF6": 1}}
+STIFF, REST = 0.02, 512.0
+"""E = STIFF (V − REST)² / (2 REST): a liquid of which all is known, eV/Å³ and Å³."""
+
+
+def pair(edge: float = 8.0, shift: float = 0.0) -> Atoms:
+    """LiPF6, its fractional coordinates the same at every edge but for `shift` of Li."""
+    around = [(s * 0.2, 0, 0) for s in (1, -1)] + [(0, s * 0.2, 0) for s in (1, -1)]
+    around += [(0, 0, s * 0.2) for s in (1, -1)]
+    inside = [
+        (0.5, 0.5, 0.5),
+        *(tuple(0.5 + x for x in one) for one in around),
+        (0.9 + shift, 0.9, 0.9),
+    ]
+    atoms = Atoms("PF6Li", scaled_positions=inside, cell=[edge] * 3, pbc=True)
+    volume = atoms.get_volume()
+    forces = np.random.default_rng(int(1e6 * shift)).normal(0, 0.3, (8, 3))
+    normal = STIFF * (volume - REST) / REST
+    atoms.calc = SinglePointCalculator(
+        atoms,
+        energy=STIFF * (volume - REST) ** 2 / (2 * REST),
+        forces=forces - forces.mean(axis=0),
+        stress=np.array([normal, normal, normal, 0.01, 0.02, 0.03]),
+    )
+    return atoms
+
+
+def several() -> list[Atoms]:
+    return [pair(shift=0.001 * i) for i in range(6)]
+
+
+def volumes() -> list[Atoms]:
+    return [pair(edge) for edge in (7.7, 7.85, 8.0, 8.15, 8.3, 8.45)]
+
+
+def take(
+    folder: Path, frames: Sequence[Atoms], *, ions: Any = IONS, **reading: Any
+) -> tuple[Output, list[Any]]:
+    """Import frames that stand in a file; what the stage says, and its frames."""
+    path = folder / "given.extxyz"
+    write(path, list(frames), format="extxyz")
+    reading.setdefault("stress_key", "stress")
+    params = imported.Params(
+        reading=Reading(**reading),
+        sha256=(file_digest(path),),
+        compositions=COMPOSITIONS,
+        ions=ions,
+    )
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    found = imported.run(params, Inputs({}, how={"paths": [str(path)]}), work)
+    return found, read_frames(work / imported.FRAMES)
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    given_frames = several()
+    found, frames = take(tmp_path, given_frames)
+    assert found.values["frames"] == {"LiPF6": [0, 1, 2, 3, 4, 5]}
+    for one, atoms in zip(frames, given_frames, strict=True):
+        assert one.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-12)
+        np.testing.assert_allclose(one.forces, atoms.get_forces(), atol=1e-7)
+        np.testing.assert_allclose(one.stress, atoms.get_stress(), atol=1e-12)
+        assert sorted(one.ions()) == ["Li", "PF6"]
+        assert [one.ion_types[i] for i in (0, 1, 7)] == ["PF6", "PF6", "Li"]
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    energy=st.sampled_from(sorted(ENERGY)),
+    length=st.sampled_from(sorted(LENGTH)),
+    stress=st.sampled_from(sorted(STRESS)),
+    sign=st.sampled_from(["tension", "compression"]),
+    virial=st.booleans(),
+)
+def test_units_and_signs_are_undone(
+    tmp_path: Path, energy: str, length: str, stress: str, sign: str, virial: bool
+) -> None:
+    """The same set in any unit and sign is the same set."""
+    turned = []
+    for atoms in volumes():
+        one = Atoms(
+            atoms.symbols,
+            positions=atoms.positions / LENGTH[length],
+            cell=atoms.cell.array / LENGTH[length],
+            pbc=True,
+        )
+        one.info["e"] = atoms.get_potential_energy() / ENERGY[energy]
+        one.arrays["f"] = atoms.get_forces() * LENGTH[length] / ENERGY[energy]
+        full = atoms.get_stress(voigt=False) * (1 if sign == "tension" else -1)
+        factor = atoms.get_volume() / ENERGY[energy] if virial else 1 / STRESS[stress]
+        one.info["s"] = full * factor
+        turned.append(one)
+    _, plain = take(tmp_path, volumes())
+    _, frames = take(
+        tmp_path,
+        turned,
+        energy_key="e",
+        forces_key="f",
+        stress_key="s",
+        energy_unit=energy,
+        length_unit=length,
+        stress_unit=stress,
+        stress_sign=sign,
+        stress_is="virial" if virial else "stress",
+    )
+    for one, other in zip(frames, plain, strict=True):
+        assert one.energy == pytest.approx(other.energy, abs=1e-6)
+        np.testing.assert_allclose(one.positions, other.positions, atol=1e-6)
+        np.testing.assert_allclose(one.forces, other.forces, atol=1e-5)
+        np.testing.assert_allclose(one.stress, other.stress, atol=1e-8)
+
+
+def nan(frames: list[Atoms]) -> None:
+    frames[2].calc.results["forces"][0, 0] = np.nan
+
+
+def twin(frames: list[Atoms]) -> None:
+    frames[2] = frames[4].copy()
+    frames[2].calc = frames[4].calc
+
+
+def far(frames: list[Atoms]) -> None:
+    frames[2].calc.results["energy"] += 20.0
+
+
+def pushed(frames: list[Atoms]) -> None:
+    frames[2].calc.results["forces"][:, 0] += 0.02
+
+
+def open_box(frames: list[Atoms]) -> None:
+    frames[2].pbc = (True, True, False)
+
+
+def torn(frames: list[Atoms]) -> None:
+    frames[2].positions[1] += (1.5, 0, 0)
+
+
+BAD: tuple[tuple[Callable[[list[Atoms]], None], str], ...] = (
+    (nan, "not a finite number"),
+    (twin, "once more"),
+    (far, "from the median of its composition"),
+    (pushed, "net force of 0.02"),
+    (open_box, "not periodic in three directions"),
+    (torn, "none of the ions"),
+)
+
+
+@pytest.mark.parametrize(("spoil", "said"), BAD)
+def test_a_bad_frame_is_refused_or_left_out(
+    spoil: Callable[[list[Atoms]], None], said: str, tmp_path: Path
+) -> None:
+    frames = several()
+    spoil(frames)
+    with pytest.raises(StageError, match=said) as error:
+        take(tmp_path, frames)
+    assert "1 of 6 frames" in str(error.value) and "given.extxyz:" in str(error.value)
+    found, kept = take(tmp_path, frames, on_bad="drop")
+    assert len(kept) == 5
+    assert len(found.values["dropped"]) == 1 and said in found.values["dropped"][0]
+
+
+def test_another_salt_is_no_composition_of_the_spec(tmp_path: Path) -> None:
+    lonely = pair()[:7]
+    lonely.calc = SinglePointCalculator(
+        lonely, energy=0.0, forces=np.zeros((7, 3)), stress=np.zeros(6)
+    )
+    with pytest.raises(
+        StageError, match=r"F6P\) is of no composition of the spec; there are LiPF6"
+    ):
+        take(tmp_path, [lonely])
+
+
+def test_two_boxes_of_one_composition(tmp_path: Path) -> None:
+    """The ratio of ions counts, not the size of the box; and bonds go through its walls."""
+    large = pair().repeat((2, 1, 1))
+    large.positions += (3.7, 0, 0)
+    large.wrap()
+    large.calc = SinglePointCalculator(
+        large, energy=0.0, forces=np.zeros((16, 3)), stress=np.zeros(6)
+    )
+    found, frames = take(tmp_path, [large])
+    assert found.values["frames"] == {"LiPF6": [0]}
+    assert sorted(frames[0].ions()) == ["Li", "Li", "PF6", "PF6"]
+
+
+def test_a_composition_may_be_stated(tmp_path: Path) -> None:
+    frames = several()
+    for atoms in frames:
+        atoms.info["mixture"] = "LiPF6"
+    assert take(tmp_path, frames, composition_key="mixture")[0].values["frames"]["LiPF6"]
+    frames[1].info["mixture"] = "NaCl"
+    with pytest.raises(StageError, match="says 'NaCl'; there are LiPF6"):
+        take(tmp_path, frames, composition_key="mixture")
+
+
+def test_a_key_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"no 'dft_energy' \(dft\.files\.energy_key\); there are "):
+        take(tmp_path, several(), energy_key="dft_energy")
+
+
+def test_stress_against_the_energys_derivative(tmp_path: Path) -> None:
+    (slope,) = take(tmp_path, volumes())[0].values["stress_slopes"]
+    assert slope["frames"] == 6
+    assert slope["slope"] == pytest.approx(1.0, abs=1e-6)
+    assert slope["offset_eV_A3"] == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(StageError, match=r"sign is the other: dft\.files\.stress_sign=tension"):
+        take(tmp_path, volumes(), stress_sign="compression")
+    in_gpa = volumes()
+    for atoms in in_gpa:
+        atoms.calc.results["stress"] = -atoms.calc.results["stress"] / STRESS["GPa"]
+    with pytest.raises(StageError, match=r"stress_unit=GPa dft\.files\.stress_sign=compression"):
+        take(tmp_path, in_gpa)
+
+
+def test_a_file_that_changed(tmp_path: Path) -> None:
+    path = tmp_path / "given.extxyz"
+    write(path, several(), format="extxyz")
+    params = imported.Params(
+        reading=Reading(), sha256=("0" * 64,), compositions=COMPOSITIONS, ions=IONS
+    )
+    with pytest.raises(StageError, match="has changed"):
+        imported.run(params, Inputs({}, how={"paths": [str(path)]}), tmp_path)
+
+
+def test_what_is_no_data_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "notes.extxyz"
+    path.write_text("not a number of atoms\n")
+    params = imported.Params(
+        reading=Reading(), sha256=(file_digest(path),), compositions=COMPOSITIONS, ions=IONS
+    )
+    with pytest.raises(StageError, match=r"notes.extxyz cannot be read: .*dft.files.format"):
+        imported.run(params, Inputs({}, how={"paths": [str(path)]}), tmp_path)
+
+
+def test_programs_formats_have_ases_units() -> None:
+    with pytest.raises(SpecError, match="has no meaning for vasp-xml"):
+        Reading(format="vasp-xml", stress_sign="compression")
+
+
+def test_the_last_frames_are_tested_on(tmp_path: Path) -> None:
+    found, _ = take(tmp_path, several())
+    given_frames = Given("imported-k1-0", tmp_path / "work", found.values)
+
+    def made(role: str, **chosen: Any) -> dict[str, int]:
+        folder = tmp_path / f"{role}{len(chosen)}"
+        folder.mkdir()
+        params = DatasetParams(
+            role=role,
+            validation_fraction=0.25 if role == "train" else 0.0,
+            imported=Chosen(compositions=("LiPF6",), test_fraction=0.34, **chosen),
+        )
+        DATASET.run(params, Inputs({"imported": (given_frames,)}), folder)
+        return {p.stem: len(read_frames(p)) for p in folder.glob("*.extxyz")}
+
+    assert made("train") == {"train": 3, "val": 1}
+    assert made("test") == {"test": 2}
+    assert made("train", frames=3) == {"train": 2, "val": 1}
+    last = read_frames(tmp_path / "test0" / "test.extxyz")
+    assert [f.positions[7, 0] for f in last] == pytest.approx([8 * 0.904, 8 * 0.905])
+
+
+def argyrodite(tmp_path: Path, **reading: Any) -> dict[str, Any]:
+    paths = [ARGYRODITE / "600K.extxyz", ARGYRODITE / "eos.extxyz"]
+    params = imported.Params(
+        reading=Reading(stress_key="stress", **reading),
+        sha256=tuple(map(file_digest, paths)),
+        compositions={"Li6PS5Cl": {"Li": 24, "P": 4, "S": 20, "Cl": 4}},
+        ions={},
+    )
+    how = {"paths": [str(path) for path in paths]}
+    return dict(imported.run(params, Inputs({}, how=how), tmp_path).values)
+
+
+def test_argyrodite(tmp_path: Path) -> None:
+    if not ARGYRODITE.is_dir():
+        pytest.skip(f"{ARGYRODITE} is not there")
+    values = argyrodite(tmp_path)
+    assert len(values["frames"]["Li6PS5Cl"]) == 96 and not values["dropped"]
+    (slope,) = values["stress_slopes"]
+    assert slope["frames"] == 11
+    assert slope["slope"] == pytest.approx(1.0, abs=0.1)
+    with pytest.raises(StageError, match="stress_sign=tension"):
+        argyrodite(tmp_path, stress_sign="compression")
+    with pytest.raises(StageError, match="not the derivative"):
+        argyrodite(tmp_path, stress_unit="GPa")
