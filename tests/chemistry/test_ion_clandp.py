@@ -40,7 +40,10 @@ def published() -> dict[str, dict[str, list]]:
         if len(words) == 1:
             section = words[0]
         elif words and section == "ATOMS":
-            found.setdefault(section, {})[words[0]] = [words[1], *map(float, words[3:4] + words[5:])]
+            found.setdefault(section, {})[words[0]] = [
+                words[1],
+                *map(float, words[3:4] + words[5:]),
+            ]
         elif words:
             n = names[section]
             found.setdefault(section, {})["-".join(words[:n])] = [float(w) for w in words[n + 1 :]]
