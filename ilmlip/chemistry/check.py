@@ -155,6 +155,7 @@ def bond_periods(ion: Ion) -> dict[str, float]:
     for (a, b), bond in ion.bond_terms():
         one = period(bond.k * KJ_PER_MOL, MASSES[element[a]], MASSES[element[b]])
         key = ion.types_of((a, b))
+        key = key if key in ion.bond_types else ion.types_of((b, a))
         found[key] = min(one, found.get(key, math.inf))
     return found
 

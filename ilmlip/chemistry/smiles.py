@@ -41,6 +41,8 @@ def with_geometry(data: Mapping[str, Any]) -> dict[str, Any]:
     positions = _embedded(molecule)
     atoms = [[*row, *place] for row, place in zip(rows, positions, strict=True)]
     kept = {key: value for key, value in data.items() if key != "smiles"}
+    if isinstance(kept.get("source"), str):  # no part of any key
+        kept["source"] += f" Geometry: RDKit {version()}, of the SMILES {data['smiles']}."
     return {**kept, "atoms": atoms, "bonds": bonds}
 
 
@@ -129,8 +131,7 @@ def _same_bonds(given: Any, bonds: list[list[str]]) -> None:
 def _embedded(molecule: Any) -> list[list[float]]:
     """Positions (atoms, 3) in Å about their mean: distance geometry, then MMFF or else UFF."""
     from rdkit import rdBase
-    from rdkit.Chem import rdDistGeom
-    from rdkit.Chem import rdForceFieldHelpers as helpers
+    from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
     settings: Any = rdDistGeom.ETKDGv3()
     settings.randomSeed = SEED
@@ -139,10 +140,11 @@ def _embedded(molecule: Any) -> list[list[float]]:
             settings.useRandomCoords = True
             if rdDistGeom.EmbedMolecule(molecule, settings) != 0:
                 raise SpecError("smiles", "RDKit finds no geometry; give the atoms' coordinates")
-        if helpers.MMFFHasAllMoleculeParams(molecule):
-            helpers.MMFFOptimizeMolecule(molecule, maxIters=CLEAN_UP_STEPS)
-        elif helpers.UFFHasAllMoleculeParams(molecule):
-            helpers.UFFOptimizeMolecule(molecule, maxIters=CLEAN_UP_STEPS)
+        clean_up = rdForceFieldHelpers
+        if clean_up.MMFFHasAllMoleculeParams(molecule):
+            clean_up.MMFFOptimizeMolecule(molecule, maxIters=CLEAN_UP_STEPS)
+        elif clean_up.UFFHasAllMoleculeParams(molecule):
+            clean_up.UFFOptimizeMolecule(molecule, maxIters=CLEAN_UP_STEPS)
     positions = molecule.GetConformer().GetPositions()
     places = (positions - positions.mean(axis=0)).round(DECIMALS)
     return [[float(x) + 0.0 for x in row] for row in places]
