@@ -16,7 +16,7 @@ C4F9CO2 = ["CO2", "O2F", "O2F", "CFA", "CSF", "FFA", "FFA", "CSF", "F", "F", "CT
 ANALOGY = {
     "CF-CF-CO": [111.1, 527.2],
     "CF-CF-CO-O2": "CT-CT-CO-O2",
-    "CO-CF-CF-CF": "CF-CF-CF-CT",
+    "CO-CF-CF-CF": "CF-CF-CF-CF",
     "CO-CF-CF-F": "F-CF-CF-CF",
 }
 """What CL&P does not have: a value (OPLS-AA's CT-CT-CO) or the terms that it was taken from."""

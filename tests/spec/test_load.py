@@ -91,6 +91,11 @@ def test_every_option_of_every_group_is_valid(group: str) -> None:
             extra.append("analysis=none")
         if group == "dataset":
             extra += ["sampling.duration=8e7", "sampling.interval=2e4"]
+        pair = {"system": "compositions", "compositions": "system"}.get(group, "")
+        if pair and (shipped("conf") / pair / option.name).exists():  # its salts are no other's
+            extra.append(f"{pair}={option.stem}")
+        if group == "system":
+            extra.append("analysis=none")
         load([*QUICK, f"{group}={option.stem}", *extra])
 
 
