@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,14 +130,31 @@ def lay_out(
     if any(points):
         folder.mkdir(parents=True, exist_ok=True)
     if len(points) == 1:
-        for name, path in points[0].items():
-            found[name] = str(folder / Path(path).name)
-            shutil.copyfile(path, found[name])
+        for name, place in _places(points[0]).items():
+            found[name] = str(folder / place)
+            (folder / place).parent.mkdir(exist_ok=True)
+            shutil.copyfile(points[0][name], found[name])
     elif any(points):
         matrices = [Path(point["matrix"]) if "matrix" in point else None for point in points]
         found["sweep"] = str(folder / "sweep.csv")
         write_sweep(Path(found["sweep"]), [point.swept for point in study.points], matrices)
     return found, points
+
+
+def _places(outputs: Mapping[str, str]) -> dict[str, Path]:
+    """Where each output lies in the study's folder: its file's name.
+
+    Where two results have files of one name, each has a folder, named as the first of its outputs.
+    """
+    times = Counter(Path(path).name for path in outputs.values())
+    alike = {str(Path(path).parent) for path in outputs.values() if times[Path(path).name] > 1}
+    folders: dict[str, str] = {}
+    found = {}
+    for name, path in outputs.items():
+        result = str(Path(path).parent)
+        own = folders.setdefault(result, name) if result in alike else ""
+        found[name] = Path(own) / Path(path).name
+    return found
 
 
 def _catch_up(spec: Spec, store: Store) -> list[str]:

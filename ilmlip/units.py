@@ -7,6 +7,8 @@ from typing import Final
 
 KJ_PER_MOL: Final = 0.010364269656262174
 """eV in one kJ/mol."""
+KCAL_PER_MOL: Final = 4.184 * KJ_PER_MOL
+"""eV in one kcal/mol."""
 BAR: Final = 6.241509074460763e-07
 """eV/Å³ in one bar."""
 AMU_PER_A3: Final = 1.66053906660

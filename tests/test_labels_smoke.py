@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import ilmlip
 from outside import PSEUDO, require, use_pseudopotentials
@@ -34,7 +35,9 @@ def check(folder: Path, *words: str, atoms: int = 8) -> dict:
     assert all(len(frame) == atoms for frame in frames)
     for frame in frames:
         assert frame.get_stress().shape == (6,)
-        assert abs(frame.get_forces().sum(axis=0)).max() < 0.05
+        # CP2K's grid shows in forces; with gradients by plane waves it is 0.09 eV/Å an atom
+        limit = 0.02 * atoms if "dft=cp2k_pbe_d3" in words else 0.05
+        assert np.linalg.norm(frame.get_forces().sum(axis=0)) < limit
     again = ilmlip("run", SMOKE, *words, "tracking=none", "--json", cwd=folder)
     assert again.json["done"] == 0
     return report

@@ -58,6 +58,12 @@ def sections(settings: Cp2k, rung: Rung | None = None, *, multiplicity: int = 1)
           R_CUTOFF 15.0
         &END PAIR_POTENTIAL
       &END VDW_POTENTIAL"""
+    gradient = ""
+    if settings.xc_derivative != "pw":
+        gradient = f"""
+      &XC_GRID
+        XC_DERIV {settings.xc_derivative.upper()}
+      &END XC_GRID"""
     spin = f"\n    UKS\n    MULTIPLICITY {multiplicity}" if multiplicity > 1 else ""
     return f"""
 &FORCE_EVAL
@@ -91,7 +97,7 @@ def sections(settings: Cp2k, rung: Rung | None = None, *, multiplicity: int = 1)
     &END SCF
     &XC
       &XC_FUNCTIONAL PBE
-      &END XC_FUNCTIONAL{dispersion}
+      &END XC_FUNCTIONAL{gradient}{dispersion}
     &END XC
   &END DFT
 &END FORCE_EVAL

@@ -99,6 +99,8 @@ def _compositions(spec: Spec) -> str:
     salts = spec.compositions.salts
     if len(salts) == 2:
         return f"Mole fractions are those of {salts[1]} in {salts[0]}."
+    if not salts:
+        return "Compositions are formulas."
     return f"Compositions go by name; the salts are {', '.join(salts)}."
 
 

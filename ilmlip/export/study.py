@@ -75,6 +75,12 @@ def refuse_taken(folder: Path) -> None:
 def refuse_series(plan: Plan) -> None:
     """Raise SpecError for what trains on more than labels of frames: scripts cannot make that."""
     for task in plan:
+        if task.stage == "crystal":
+            raise SpecError(
+                "system.crystal", "cells of a crystal cannot be exported; `run` makes them"
+            )
+        if task.stage == "imported":
+            raise SpecError("dft.engine", "is files: imported labels cannot be exported")
         if task.stage == "dataset" and set(task.needs) != {"labels"}:
             raise SpecError(
                 "dataset.derived",

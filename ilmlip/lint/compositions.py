@@ -13,7 +13,7 @@ from ilmlip.spec.types import Spec
 def compositions(spec: Spec) -> Iterator[Finding]:
     """`energy-span` and `species-apart`, for each training set."""
     mix = spec.compositions
-    charges = {name: ion.charge for name, ion in spec.system.ions.items()}
+    charges = spec.system.charges()
     for index, fractions in enumerate(mix.training):
         where = f"compositions.training.{index}"
         seen = coverage(_counts(spec, fractions), _counts(spec, mix.fractions), charges)

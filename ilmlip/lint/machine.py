@@ -38,8 +38,8 @@ def machine(spec: Spec) -> Iterator[Finding]:
 def labelled_elements(spec: Spec) -> list[str]:
     """Every element of the compositions that are trained or tested on, by the alphabet."""
     mix, system = spec.compositions, spec.system
-    ions = {ion for x in mix.everything() for ion in ion_counts(system, mix, x)}
-    return sorted({atom.element for ion in ions for atom in system.ions[ion].atoms})
+    species = {name for x in mix.everything() for name in ion_counts(system, mix, x)}
+    return list(system.elements_of(species))
 
 
 def _pseudopotentials(

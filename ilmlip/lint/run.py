@@ -21,7 +21,7 @@ RULES = (
     (cutoff, ("system", "compositions", "model")),
     (labels, ("compositions", "dft", "model")),
     (dynamics, ("ensemble", "model")),
-    (frames, ("sampling", "dataset")),
+    (frames, ("system", "sampling", "dft", "dataset")),
     (machine, ("dft", "system", "compositions", "cluster")),
 )
 """Each rule with the sections that it reads: points that share those share its findings."""

@@ -45,6 +45,7 @@ def study_key(specs: Sequence[Spec]) -> str:
     found = []
     for spec in specs:
         data = identity(spec)
+        data["dft"].get("files", {}).pop("paths", None)  # their digests say what they are
         for name in ("cluster", "tracking", "store", "lint"):
             data.pop(name, None)
         found.append(digest("ilmlip.study", data)[:24])
@@ -96,7 +97,7 @@ class _Models:
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
-        else:
+        if not entries or self.spec.dft.engine == "files":
             outputs |= self._reports()
 
     def _series(self) -> dict[str, tuple[str, str]]:
@@ -125,6 +126,14 @@ class _Models:
     def _reports(self) -> dict[str, tuple[str, str]]:
         """The data sets of a study without models, and what they hold."""
         outputs: dict[str, tuple[str, str]] = {}
+        if self.spec.dft.files is not None:
+            everything = self.frames.imported(self.spec.dft.files)
+            report = add(self.plan, "dataset_report", {}, {"dataset": (everything,)})
+            outputs |= {
+                "imported": (everything, "frames.extxyz"),
+                "imported_report": (report, "report.md"),
+                "imported_figure": (report, "dataset.png"),
+            }
         sets = self.spec.compositions.training
         for fractions in sets:
             data = self.frames.dataset(fractions, TRAINING)
@@ -133,6 +142,7 @@ class _Models:
             outputs |= {
                 f"dataset{which}": (data, "train.extxyz"),
                 f"dataset_report{which}": (report, "report.json"),
+                f"dataset_page{which}": (report, "report.md"),
                 f"dataset_figure{which}": (report, "dataset.png"),
             }
         return outputs

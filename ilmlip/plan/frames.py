@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,9 +16,11 @@ from ilmlip.plan.task import Task
 from ilmlip.record import Record
 from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
+from ilmlip.spec.files import Files
 from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
+from ilmlip.stages.dataset import spread
 
 About = dict[str, str | int | float]
 TRAINING, TESTING = 0, 1
@@ -56,11 +59,18 @@ def engine_params(dft: Dft, elements: Iterable[str]) -> dict[str, Any]:
     return {name: settings, "stress": dft.stress}
 
 
-def spread(there: int, wanted: int | None) -> list[int]:
-    """Which of `there` labelled frames are taken, equally spaced; all if `wanted` is none."""
-    if wanted is None or wanted >= there:
-        return list(range(there))
-    return [(i * there + there // 2) // wanted for i in range(wanted)]
+@dataclass(frozen=True)
+class Configuration:
+    """A frame to label or to derive a series from."""
+
+    trajectory: str
+    """Key of the task that makes it."""
+    frame: int
+    """Its number there."""
+    temperature: float
+    """K, of dynamics from it."""
+    seed: int
+    """Of what is random in a series from it."""
 
 
 class Frames:
@@ -69,12 +79,13 @@ class Frames:
     def __init__(self, plan: Plan, spec: Spec) -> None:
         self.plan, self.spec = plan, spec
         self.sampled = cache(self._sampled)
+        self.configurations = cache(self._configurations)
         self.labels = cache(self._labels)
         self.series = cache(self._series)
         self.atoms = cache(self._atoms)
         self.dataset = cache(self._dataset)
         self.elements = self._elements()
-        self.forcefield = self._forcefield()
+        self.forcefield = "" if spec.system.crystal else self._forcefield()
 
     # --- configurations and labels
 
@@ -145,35 +156,64 @@ class Frames:
             about={**about, "T": temperature, "system": self.spec.system.name},
         )
 
-    def _labels(self, x: Composition, role: int) -> tuple[str, ...]:
-        """The labelled frames of one structure, equally spaced, each its own task.
+    def _configurations(self, x: Composition, role: int) -> tuple[tuple[Configuration, ...], ...]:
+        """The frames of a composition that are labelled, by temperature.
 
-        Each temperature gives as many.
-
-        With `test: same_trajectory` those to test on are the frames after those trained on.
+        They are equally spaced in the trajectory of one structure; each temperature gives as many.
+        With `test: same_trajectory` those to test on are the frames after those trained on. Of a
+        crystal each is an arrangement of its own.
         """
+        if self.spec.system.crystal is not None:
+            return (self._cells(x, role),)
         structure, first = self._place(role)
-        return tuple(
-            key
-            for temperature in self.spec.sampling.all_temperatures()
-            for key in self._labels_of(x, structure, self.sampled(x, structure, temperature), first)
-        )
+        found = []
+        for temperature in self.spec.sampling.all_temperatures():
+            trajectory = self.sampled(x, structure, temperature)
+            seed = self._seed(x, structure, temperature)
+            numbers = [self._frame(first + i) for i in range(self.spec.dataset.frames)]
+            found.append(
+                tuple(Configuration(trajectory, n, temperature, seed + n) for n in numbers)
+            )
+        return tuple(found)
 
-    def _labels_of(
-        self, x: Composition, structure: int, trajectory: str, first: int
-    ) -> tuple[str, ...]:
-        """The labelled frames of a trajectory, from the `first` on."""
-        settings, needs = self._labelling(x), self._label_needs(trajectory)
+    def _cells(self, x: Composition, role: int) -> tuple[Configuration, ...]:
+        """Disordered cells of a crystal, each with a seed of its own."""
+        crystal, units = self.spec.system.crystal, self.spec.compositions.pairs
+        if crystal is None:
+            raise ValueError(f"{self.spec.system.name} is no crystal")
+        temperature = self.spec.sampling.temperature
+        found = []
+        for number in range(self.spec.dataset.frames):
+            name = ["crystal", self.spec.sampling.seed, composition_label(x), role, number]
+            seed = 1 + int(digest("ilmlip.seed", name), 16) % (LARGEST_SEED - 1)
+            key = add(
+                self.plan,
+                "crystal",
+                {
+                    "crystal": crystal,
+                    "counts": self._counts(x),
+                    "repeats": crystal.cells(units),
+                    "seed": seed,
+                },
+                about={"composition": composition_label(x), "structure": role},
+            )
+            found.append(Configuration(key, 0, temperature, seed))
+        return tuple(found)
+
+    def _labels(self, x: Composition, role: int) -> tuple[str, ...]:
+        """The labelled frames of a composition, each its own task."""
+        settings, structure = self._labelling(x), self._place(role)[0]
         return tuple(
             add(
                 self.plan,
                 "label",
-                {"frame": self._frame(i), **settings},
-                needs,
+                {"frame": one.frame, **settings},
+                self._label_needs(one.trajectory),
                 about={"composition": composition_label(x), "structure": structure},
                 how=self._how(),
             )
-            for i in range(first, first + self.spec.dataset.frames)
+            for group in self.configurations(x, role)
+            for one in group
         )
 
     def _place(self, role: int) -> tuple[int, int]:
@@ -186,33 +226,23 @@ class Frames:
         return (labelled + 1) * self.spec.dataset.every - 1
 
     def _series(self, x: Composition, role: int, part: Derived) -> tuple[str, ...]:
-        """What is derived of one kind from the frames of one structure, a task a frame."""
-        structure, first = self._place(role)
+        """What is derived of one kind from the frames of a composition, a task a frame."""
+        about: About = {
+            "composition": composition_label(x),
+            "structure": self._place(role)[0],
+            "kind": part.kind,
+        }
         found = []
-        for temperature in self.spec.sampling.all_temperatures():
-            trajectory = self.sampled(x, structure, temperature)
-            for i in spread(self.spec.dataset.frames, part.frames):
-                frame = self._frame(first + i)
-                params: dict[str, Any] = {"frame": frame, **self._labelling(x)}
+        for group in self.configurations(x, role):
+            for one in (group[i] for i in spread(len(group), part.frames)):
+                params: dict[str, Any] = {"frame": one.frame, **self._labelling(x)}
                 params[part.kind] = plain(getattr(part, part.kind))
                 if part.aimd is not None:
-                    params["temperature"] = part.aimd.temperature or temperature
+                    params["temperature"] = part.aimd.temperature or one.temperature
                     params[part.kind]["temperature"] = None
-                params["seed"] = self._seed(x, structure, temperature) + frame
-                found.append(
-                    add(
-                        self.plan,
-                        "series",
-                        params,
-                        self._label_needs(trajectory),
-                        about={
-                            "composition": composition_label(x),
-                            "structure": structure,
-                            "kind": part.kind,
-                        },
-                        how=self._how(),
-                    )
-                )
+                params["seed"] = one.seed
+                needs = self._label_needs(one.trajectory)
+                found.append(add(self.plan, "series", params, needs, about=about, how=self._how()))
         return tuple(found)
 
     def _atoms(self) -> tuple[str, ...]:
@@ -231,7 +261,7 @@ class Frames:
 
     def _labelling(self, x: Composition) -> dict[str, Any]:
         """By which engine, with which settings, frames of a composition are labelled."""
-        return engine_params(self.spec.dft, self._elements_of(self._counts(x)))
+        return engine_params(self.spec.dft, self.spec.system.elements_of(self._counts(x)))
 
     def _label_needs(self, trajectory: str) -> dict[str, tuple[str, ...]]:
         needs: dict[str, tuple[str, ...]] = {"trajectory": (trajectory,)}
@@ -245,6 +275,8 @@ class Frames:
 
     def _dataset(self, fractions: tuple[Composition, ...], structure: int) -> str:
         """The frames of some compositions: to train and validate on, or to test on."""
+        if self.spec.dft.files is not None:
+            return self._imported(fractions, structure, self.spec.dft.files)
         parts = self.spec.dataset.derived or (Derived(kind="frames"),)
         needs: dict[str, tuple[str, ...]] = {}
         take: dict[str, list[int]] = {}
@@ -254,30 +286,64 @@ class Frames:
             else:
                 keys = tuple(k for x in fractions for k in self.series(x, structure, part))
                 needs[part.kind], take[part.kind] = keys, list(part.taken())
-        role = "train" if structure == TRAINING else "test"
-        held = self.spec.dataset
-        split = (
-            {"validation_fraction": held.validation_fraction, "seed": held.seed}
-            if role == "train"
-            else {}
-        )
+        quorum = self.spec.dataset.quorum
         return add(
             self.plan,
             "dataset",
-            {"role": role, "take": take, **split},
+            {"take": take, **self._split(structure)},
             needs,
-            quorum=dict.fromkeys(needs, held.quorum),
-            about={"role": role, "compositions": set_label(fractions)},
-            how={"quorum": held.quorum},
+            quorum=dict.fromkeys(needs, quorum),
+            about=self._about_dataset(fractions, structure),
+            how={"quorum": quorum},
+        )
+
+    def _split(self, structure: int) -> dict[str, Any]:
+        held = self.spec.dataset
+        if structure != TRAINING:
+            return {"role": "test"}
+        return {
+            "role": "train", "validation_fraction": held.validation_fraction, "seed": held.seed
+        }  # fmt: skip
+
+    def _about_dataset(self, fractions: tuple[Composition, ...], structure: int) -> About:
+        role = "train" if structure == TRAINING else "test"
+        return {"role": role, "compositions": set_label(fractions)}
+
+    def _imported(self, fractions: tuple[Composition, ...], structure: int, files: Files) -> str:
+        """The imported frames of some compositions."""
+        chosen = {
+            "compositions": [composition_label(x) for x in fractions],
+            "test_fraction": files.test_fraction,
+            "frames": files.frames if structure == TRAINING else None,
+        }
+        return add(
+            self.plan,
+            "dataset",
+            {"imported": chosen, **self._split(structure)},
+            {"imported": (self.imported(files),)},
+            about=self._about_dataset(fractions, structure),
+        )
+
+    def imported(self, files: Files) -> str:
+        """All imported frames."""
+        system, mix = self.spec.system, self.spec.compositions
+        return add(
+            self.plan,
+            "imported",
+            {
+                "reading": files.reading(),
+                "sha256": files.sha256,
+                "compositions": {composition_label(x): self._counts(x) for x in mix.everything()},
+                "ions": {name: ion.geometry().elements for name, ion in system.ions.items()},
+            },
+            about={"system": system.name},
+            how={"paths": list(files.paths)},
         )
 
     def _elements(self) -> tuple[str, ...]:
         """Every element that a model may meet in the study's tests or training."""
         ions = {i for x in self.spec.compositions.everything() for i in self._counts(x)}
-        return self._elements_of(ions)
-
-    def _elements_of(self, ions: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted({a.element for i in ions for a in self.spec.system.ions[i].atoms}))
+        return self.spec.system.elements_of(ions)
 
     def _protocol(self) -> list[dict[str, Any]]:
         """The stages of the equilibration with their durations scaled to whole time steps."""

@@ -15,6 +15,13 @@ from ilmlip.chemistry.labelled import Frame
 from ilmlip.units import AMU_PER_A3, BAR
 
 Array = NDArray[np.float64]
+RANGES = {
+    "energy_eV_atom": "energy, eV/atom",
+    "density_g_cm3": "density, g/cm³",
+    "pressure_bar": "pressure, bar",
+    "max_force_eV_A": "largest force, eV/Å",
+}
+"""Ranges of a composition, with their heads in a table."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,51 @@ def summary(found: Contents) -> dict[str, Any]:
             for element, values in found.forces.items()
         },
     }
+
+
+def page(said: Mapping[str, Any]) -> str:
+    """The summary as Markdown, with the figure dataset.png beside it.
+
+    `said`: as `summary` gives it, with the lists `missing`, `dropped` and `stress_slopes` if any.
+    """
+    rows = [
+        [
+            formula,
+            ", ".join(f"{part} {n}" for part, n in one["frames"].items() if n),
+            *(_shown(one[name]) for name in RANGES),
+        ]
+        for formula, one in said["compositions"].items()
+    ]
+    forces = [
+        [element, f"{one['rms']:.3f}", f"{one['most']:.3f}"]
+        for element, one in said["forces_eV_A"].items()
+    ]
+    parts = [
+        f"# Data set\n\n{said['frames']} frames of {', '.join(said['elements'])}. "
+        "Ranges are least … mean … most.\n",
+        markdown(("formula", "frames", *RANGES.values()), rows),
+        markdown(("element", "force RMS, eV/Å", "largest component, eV/Å"), forces),
+        "![Histograms](dataset.png)\n",
+    ]
+    for one in said.get("stress_slopes", ()):
+        parts.append(
+            f"Over {one['frames']} volumes of one structure the stress follows {one['slope']:.3f} × "
+            f"dE/dV, with {one['offset_eV_A3'] / BAR / 1e4:+.2f} GPa where that is zero.\n"
+        )
+    for name, head in (("dropped", "Left out"), ("missing", "Missing")):
+        if said.get(name):
+            parts.append(f"{head}:\n\n" + "".join(f"- {one}\n" for one in said[name]))
+    return "\n".join(parts)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _shown(found: Mapping[str, float]) -> str:
+    return " … ".join(f"{found[name]:.5g}" for name in ("least", "mean", "most")) if found else "–"
 
 
 def _range(values: Array) -> dict[str, float]:

@@ -74,6 +74,8 @@ def _figures(plan: Plan, store: Store) -> tuple[tuple[str, ...], ...]:
     """The medians, and the rows of the models without seeds, of each point's matrix."""
     found = []
     for point, outputs in enumerate(plan.outputs):
+        if "matrix" not in outputs:
+            continue  # a study of data sets
         key, file = outputs["matrix"]
         path = store.folder(key) / file
         if not path.is_file():

@@ -12,12 +12,15 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
+from ilmlip.spec.files import Files
 from ilmlip.spec.own import check_own
 
-Engine = Literal["opls", "gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe"]
+Engine = Literal["opls", "gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe", "files"]
 
-QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe")
-"""Engines whose energies are those of electrons: the atoms' own energies are most of them."""
+QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe", "files")
+"""Engines whose energies are those of electrons: the atoms' own energies are most of them.
+
+Of imported labels it is not known, and most are."""
 
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")]
@@ -87,6 +90,12 @@ class Cp2k(Record):
     dispersion: Literal["none", "d3", "d3bj"] = field(
         "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
     )
+    xc_derivative: Literal["pw", "spline2_smooth"] = field(
+        "Density gradients of the functional: plane waves (pw), which ring where the density is "
+        "sharp, so that forces depend on where the grid lies, or smoothed splines",
+        default="pw",
+        later=True,
+    )
 
 
 class Gpaw(Record):
@@ -137,6 +146,7 @@ _OF_ENGINE = {
     "cp2k_pbe_d3": ("cp2k",),
     "gpaw_pbe_d3": ("gpaw",),
     "vasp_pbe": ("vasp",),
+    "files": ("files",),
 }
 """Settings that one engine needs and the others do not have."""
 
@@ -146,7 +156,7 @@ class Dft(Record):
 
     engine: Engine = field(
         "Engine: opls (the force field itself), gfn1_xtb (tight binding), qe_pbe_d3, cp2k_pbe_d3, "
-        "gpaw_pbe_d3 or vasp_pbe (density functional theory)"
+        "gpaw_pbe_d3 or vasp_pbe (density functional theory), or files (labels that exist already)"
     )
     cutoff: float | None = field(
         "opls: cutoff of Lennard-Jones and real-space Coulomb", unit="Å", gt=0, default=None
@@ -168,6 +178,7 @@ class Dft(Record):
     cp2k: Cp2k | None = field("Settings of cp2k_pbe_d3", default=None, later=True)
     gpaw: Gpaw | None = field("Settings of gpaw_pbe_d3", default=None, later=True)
     vasp: Vasp | None = field("Settings of vasp_pbe", default=None, later=True)
+    files: Files | None = field("Files of labelled frames (files)", default=None, later=True)
     stress: bool = field("Whether labels carry the stress", default=True, later=True)
     e0: Literal["isolated", "regression", "none"] | None = field(
         "Energies of the elements that models start from: isolated (single atoms by the same "
@@ -194,7 +205,7 @@ class Dft(Record):
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Self:
         check_own(self, "dft", "engine", _OF_ENGINE)
-        if self.e0 == "isolated" and self.engine == "opls":
+        if self.e0 == "isolated" and self.engine in ("opls", "files"):
             raise SpecError(
                 "dft.e0",
                 f"is isolated, and {self.engine} gives no energy to a single atom; set "

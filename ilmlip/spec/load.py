@@ -233,6 +233,9 @@ class _Loader:
         """One section, validated if it is a record; what is wrong with it is told by the whole."""
         if name == "system":
             raw = self._with_ions(raw, sources)
+        if name == "dft" and has_labelled_files(raw):
+            raw = paths.labelled_files(raw, sources, self.file, self.allow)
+            self.read += [path for path in raw["files"]["paths"] if path not in self.read]
         paths.check(name, raw, sources, self.file, self.allow)
         info = Spec.model_fields.get(name)
         kind = info.annotation if info else None
@@ -270,6 +273,13 @@ class _Loader:
             first = error.errors(include_url=False)[0]
             place = ".".join([where, *map(str, first["loc"])])
             raise SpecError(place, f"{first['msg']}; freeze the study again") from None
+
+
+def has_labelled_files(dft: Any) -> bool:
+    """Whether a section names labelled files; what is wrong with it is told by the validation."""
+    files = dft.get("files") if isinstance(dft, dict) else None
+    named = files.get("paths") if isinstance(files, dict) else None
+    return isinstance(named, list) and all(isinstance(path, str) for path in named)
 
 
 def _single(one: Setting, index: int) -> Setting:

@@ -1,7 +1,7 @@
 """What a box of a composition holds: formula units of each salt, ions, volume and density.
 
 A composition is the mole fraction of the second of two salts (0.4), the name of a salt (that salt
-alone), or the name of a mixture, which gives each salt's mole fraction.
+alone), or the name of a mixture, which gives each salt's mole fraction. Of a crystal it is a formula.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Compositions(Record):
     """
 
     salts: tuple[str, ...] = field(
-        "The salts; of two of them, a mole fraction is that of the second", min_length=1
+        "The salts; of two of them, a mole fraction is that of the second; none of a crystal"
     )
-    pairs: int = field("Formula units of salt in a box", ge=1, le=100_000)
+    pairs: int = field("Formula units of salt, or of the crystal, in a box", ge=1, le=100_000)
     mixtures: dict[CompositionName, dict[str, Fraction]] = field(
         "Named mixtures: the mole fraction of each salt; they sum to 1", default={}, later=True
     )
@@ -124,13 +124,20 @@ def formula_units(
 def ion_counts(
     system: System, mix: Compositions, composition: Composition, *, where: str = "composition"
 ) -> dict[str, int]:
-    """Number of each ion in a box, by name; ions that it does not hold are left out."""
+    """Number of each ion in a box, by name; ions that it does not hold are left out.
+
+    Of a crystal: of each element. Raises SpecError for a composition that cannot be made.
+    """
+    if system.crystal is not None:
+        return system.crystal.counts(composition_label(composition), mix.pairs, where=where)
     formulas = {name: salt.ions for name, salt in system.salts.items()}
     return ions_of(formulas, formula_units(mix, composition, where=where))
 
 
 def box_volume(system: System, mix: Compositions, composition: Composition) -> float:
-    """Volume (Å³) of a box whose salts keep their molar volumes."""
+    """Volume (Å³) of a box: salts keep their molar volumes, a crystal its cell."""
+    if system.crystal is not None:
+        return system.crystal.volume(mix.pairs)
     units = formula_units(mix, composition)
     return ideal_volume([system.salts[name].molar_volume for name in units], list(units.values()))
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ilmlip.errors import SpecError
+from ilmlip.hashing import file_digest
 from ilmlip.spec.locate import Sources
 from ilmlip.spec.shipped import did_you_mean, options
 from ilmlip.spec.yaml_file import shown
@@ -58,6 +59,37 @@ def ion_file(
     if not path.is_file():
         raise SpecError(where, f"no such file: {value} (looked at {shown(path)})")
     return path
+
+
+def labelled_files(
+    dft: Any, sources: Sources, file: Path | None, allow: Sequence[str]
+) -> dict[str, Any]:
+    """The section `dft` with the paths of its labelled files made whole, and with their SHA-256.
+
+    Raises SpecError for a file that is not there, leads out of the spec's folder (unless it was
+    typed or allowed), or is not the one whose digest the section states.
+    """
+    files = dict(dft["files"])
+    found, digests = [], []
+    stated = list(files.get("sha256") or ())
+    for index, value in enumerate(files["paths"]):
+        where = sources.place(("dft", "files", "paths", str(index)))
+        typed = where.startswith("command line")
+        folder = Path.cwd() if file is None or typed else file.parent
+        if not typed:
+            _inside(value, folder, where, f"--allow {value}", allow)
+        path = (folder / value).resolve()
+        if not path.is_file():
+            raise SpecError(where, f"no such file: {value} (looked at {shown(path)})")
+        digests.append(file_digest(path))
+        if index < len(stated) and stated[index] != digests[-1]:
+            raise SpecError(
+                where,
+                f"{value} is another file: its SHA-256 is {digests[-1][:16]}…, and the spec was made "
+                f"of {stated[index]!s:.16}…; name the right file, or set dft.files.sha256=[]",
+            )
+        found.append(str(path))
+    return {**dft, "files": {**files, "paths": found, "sha256": digests}}
 
 
 def _inside(value: str, folder: Path, where: str, remedy: str, allow: Sequence[str]) -> None:

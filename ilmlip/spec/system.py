@@ -1,11 +1,13 @@
-"""The ions and the salts made of them: what the spec's section `system` holds."""
+"""The ions and the salts made of them, or a crystal: what the spec's section `system` holds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from ilmlip.chemistry.crystal import Crystal
 from ilmlip.chemistry.ion import Ion
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
@@ -24,17 +26,50 @@ class Salt(Record):
 
 
 class System(Record):
-    """The ions, the salts made of them, and the force field's charge scaling."""
+    """The ions, the salts made of them, and the force field's charge scaling; or a crystal."""
 
     name: Name = field("Name of the system")
     ions: dict[str, Ion] = field(
-        "Data of each ion: a name in conf/ion, the path of a file beside the spec, or in full"
+        "Data of each ion: a name in conf/ion, the path of a file beside the spec, or in full",
+        default={},
     )
-    salts: dict[str, Salt] = field("The salts, each by name")
+    salts: dict[str, Salt] = field("The salts, each by name", default={})
     charge_scale: float = field(
-        "Factor on all charges, standing for the electronic polarisability", gt=0, le=1
+        "Factor on all charges, standing for the electronic polarisability; no crystal has one",
+        gt=0,
+        le=1,
+        default=1.0,
     )
     charge_scale_source: str = field("Where the factor comes from", default="")
+    crystal: Crystal | None = field(
+        "A crystal instead of ions and salts; its compositions are formulas",
+        default=None,
+        later=True,
+    )
+
+    @model_validator(mode="after")
+    def _is_salts_or_crystal(self) -> Self:
+        if self.crystal is None:
+            for name in ("ions", "salts", "charge_scale"):
+                if name not in self.model_fields_set:
+                    raise SpecError(f"system.{name}", "is missing; a system of salts needs it")
+        elif self.ions or self.salts:
+            raise SpecError(
+                "system.crystal", "stands beside ions or salts; give either them or a crystal"
+            )
+        return self
+
+    def charges(self) -> dict[str, int]:
+        """The charge of each ion; in a crystal that of each element."""
+        if self.crystal is not None:
+            return dict(self.crystal.charges)
+        return {name: ion.charge for name, ion in self.ions.items()}
+
+    def elements_of(self, species: Iterable[str]) -> tuple[str, ...]:
+        """The elements of some ions, by the alphabet; a crystal's species are elements."""
+        if self.crystal is not None:
+            return tuple(sorted(set(species)))
+        return tuple(sorted({a.element for name in species for a in self.ions[name].atoms}))
 
     @model_validator(mode="after")
     def _salts_are_neutral(self) -> Self:

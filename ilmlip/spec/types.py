@@ -8,16 +8,11 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
+from ilmlip.spec.checks import check
 from ilmlip.spec.cluster import Cluster, Tracking
 from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
-from ilmlip.spec.mixtures import (
-    Composition,
-    Compositions,
-    composition_label,
-    formula_units,
-    set_label,
-)
+from ilmlip.spec.mixtures import Composition, Compositions
 from ilmlip.spec.model import Model
 from ilmlip.spec.system import Name, System
 
@@ -256,101 +251,5 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        _check_salts(self)
-        _check_boxes(self)
-        _check_frames(self)
-        _check_shifts(self)
-        _check_findings(self)
+        check(self)
         return self
-
-
-def _check_salts(spec: Spec) -> None:
-    for index, salt in enumerate(spec.compositions.salts):
-        if salt not in spec.system.salts:
-            raise SpecError(
-                f"compositions.salts.{index}",
-                f"unknown salt {salt!r}; system {spec.system.name} has {', '.join(spec.system.salts)}",
-            )
-    if len(set(spec.compositions.salts)) < len(spec.compositions.salts):
-        raise SpecError("compositions.salts", "names one salt twice; name different ones")
-
-
-def _check_boxes(spec: Spec) -> None:
-    """Every fraction must be one that this number of formula units can make."""
-    mix = spec.compositions
-    places = [(f"compositions.fractions.{i}", x) for i, x in enumerate(mix.fractions)]
-    places += [
-        (f"compositions.training.{i}.{j}", x)
-        for i, xs in enumerate(mix.training)
-        for j, x in enumerate(xs)
-    ]
-    for where, x in places:
-        formula_units(mix, x, where=where)
-    for where, values in [
-        ("compositions.fractions", mix.fractions),
-        *((f"compositions.training.{i}", xs) for i, xs in enumerate(mix.training)),
-    ]:
-        if len(set(values)) != len(values):
-            raise SpecError(where, f"{list(values)} has a composition twice; give each once")
-    labels = [set_label(xs) for xs in mix.training]
-    if len(set(labels)) != len(labels):
-        raise SpecError("compositions.training", f"a training set stands twice in {labels}")
-    for i, xs in enumerate(mix.training):
-        if not xs:
-            raise SpecError(f"compositions.training.{i}", "is empty; name at least one composition")
-
-
-def _check_frames(spec: Spec) -> None:
-    parts = 1 if spec.dataset.test == "independent" else 2
-    kept, wanted = spec.sampling.frames(), spec.dataset.frames * spec.dataset.every * parts
-    if wanted > kept:
-        raise SpecError(
-            "dataset.frames",
-            f"{spec.dataset.frames} frames{'' if parts == 1 else ' to train and as many to test on'}"
-            f", every {spec.dataset.every}. of those kept, take a trajectory of {wanted}; sampling "
-            f"keeps {kept} (duration {spec.sampling.duration:g} fs, one every "
-            f"{spec.sampling.interval:g} fs). At most {kept // spec.dataset.every // parts} frames, "
-            "or raise sampling.duration",
-        )
-    held = round(spec.dataset.frames * spec.dataset.validation_fraction)
-    if not 1 <= held < spec.dataset.frames:
-        raise SpecError(
-            "dataset.validation_fraction",
-            f"{spec.dataset.validation_fraction:g} of {spec.dataset.frames} frames leaves "
-            f"{held} to validate and {spec.dataset.frames - held} to train on; each needs at least one",
-        )
-
-
-def _check_shifts(spec: Spec) -> None:
-    if spec.model.shifts == "isolated" and spec.dft.e0 != "isolated":
-        raise SpecError(
-            "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
-        )
-
-
-def _check_findings(spec: Spec) -> None:
-    asked = spec.analysis.findings
-    if asked is None:
-        return
-    labels = [set_label(xs) for xs in spec.compositions.training]
-    for name, wanted in (("one", asked.one), ("two", asked.two)):
-        if set_label(wanted) not in labels:
-            raise SpecError(
-                f"analysis.findings.{name}",
-                f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}. "
-                "Name one of them, or leave the findings out (analysis=none)",
-            )
-    tested = [composition_label(x) for x in spec.compositions.fractions]
-    for x in (asked.far, *asked.near):
-        if composition_label(x) not in tested:
-            raise SpecError(
-                "analysis.findings",
-                f"composition {composition_label(x)} is not tested; there are {', '.join(tested)}. "
-                "Name one of them, or leave the findings out (analysis=none)",
-            )
-    for ion in asked.ions:
-        if ion not in spec.system.ions:
-            raise SpecError(
-                "analysis.findings.ions",
-                f"unknown ion {ion!r}; the system's ions are {', '.join(spec.system.ions)}",
-            )

@@ -9,12 +9,14 @@ from ilmlip.stages.base import Stage
 
 NAMES = (
     "forcefield",
+    "crystal",
     "build",
     "equilibrate",
     "sample",
     "label",
     "series",
     "atom",
+    "imported",
     "dataset",
     "dataset_report",
     "series_report",

@@ -15,10 +15,21 @@ from ilmlip.errors import StageError
 from ilmlip.hashing import digest
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Given, Inputs, Output, Resources, Stage
+from ilmlip.stages.imported import FRAMES as IMPORTED
 from ilmlip.stages.series import SERIES
 
 FRAME = "frame.extxyz"
 """The file that a label leaves."""
+
+
+class Chosen(Record):
+    """Which of the imported frames."""
+
+    compositions: tuple[str, ...] = field("Compositions whose frames are taken")
+    test_fraction: float = field("Share of each one's frames to test on: the last", ge=0, lt=1)
+    frames: int | None = field(
+        "At most so many of the others, equally spaced; null: all", ge=1, default=None
+    )
 
 
 class Params(Record):
@@ -31,6 +42,9 @@ class Params(Record):
     seed: int = field("Seed of the split", ge=0, default=0)
     take: dict[str, tuple[int, ...]] = field(
         "Steps that are taken of the series of each role", default={}, later=True
+    )
+    imported: Chosen | None = field(
+        "Which of the frames of role `imported`", default=None, later=True
     )
 
 
@@ -48,7 +62,7 @@ class Member:
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Gather the frames of role `labels`, and the steps to take of the series of other roles.
+    """Gather the frames of role `labels`, the steps to take of series, or imported frames.
 
     Writes train.extxyz + val.extxyz, or test.extxyz. Raises StageError, naming the label, for a
     frame without energy or forces, with a value that is not finite, or that stands in the set
@@ -66,6 +80,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             )
         members += taken
         missing += [*inputs.missing.get(role, ()), *gone]
+    if params.imported is not None:
+        members += _imported(inputs.one("imported"), params.imported, params.role)
     if not members:
         raise StageError("no labelled frame is left to make a dataset of")
     frames = [member.frame for member in members]
@@ -113,6 +129,35 @@ def _taken(series: Sequence[Given], steps: Sequence[int]) -> tuple[list[Member],
             else:
                 gone.append(name)
     return found, gone
+
+
+def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
+    """Frames of some compositions: the last of each to test on, of the others as many as asked."""
+    path = given.path / IMPORTED
+    texts, frames = split_frames(path.read_text()), read_labels(path, given.key)
+    found = []
+    for label in chosen.compositions:
+        there = [int(i) for i in given.values["frames"].get(label, ())]
+        held = round(chosen.test_fraction * len(there))
+        first = len(there) - held
+        mine = there[first:] if role == "test" else there[:first]
+        if not mine:
+            raise StageError(
+                f"composition {label} has {len(there)} imported frames, and none to {role} "
+                f"{'on' if role == 'test' else 'with'} (dft.files.test_fraction="
+                f"{chosen.test_fraction:g})"
+            )
+        for i in (mine[n] for n in spread(len(mine), chosen.frames)):
+            name = f"{given.key} frame {i}"
+            found.append(Member(name, name, texts[i], frames[i]))
+    return found
+
+
+def spread(there: int, wanted: int | None) -> list[int]:
+    """Which of `there` frames are taken, equally spaced; all if `wanted` is none."""
+    if wanted is None or wanted >= there:
+        return list(range(there))
+    return [(i * there + there // 2) // wanted for i in range(wanted)]
 
 
 def split_frames(text: str) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.record import Record
-from ilmlip.report.dataset import Contents, contents, draw, summary
+from ilmlip.report.dataset import Contents, contents, draw, page, summary
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
-FILES = ("report.json", "frames.csv", "dataset.png")
-PARTS = ("train", "val", "test")
+FILES = ("report.json", "report.md", "frames.csv", "dataset.png")
+PARTS = ("train", "val", "test", "frames")
+"""The files of a data set; `frames` is that of imported ones, not divided yet."""
 
 
 class Params(Record):
@@ -21,7 +22,7 @@ class Params(Record):
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Look at role `dataset`; writes report.json, frames.csv (a line a frame) and dataset.png."""
+    """Look at role `dataset`; writes report.json and .md, frames.csv (a line each), dataset.png."""
     given = inputs.one("dataset")
     parts = {
         part: read_frames(given.path / f"{part}.extxyz")
@@ -30,7 +31,11 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     }
     found = contents(parts)
     said: dict[str, Any] = {**summary(found), "missing": list(given.values.get("missing", []))}
+    for name in ("dropped", "stress_slopes"):
+        if name in given.values:
+            said[name] = given.values[name]
     (work / "report.json").write_text(json.dumps(said, indent=1) + "\n")
+    (work / "report.md").write_text(page(said))
     _write_frames(work / "frames.csv", found)
     draw(work / "dataset.png", found)
     return Output(FILES, said)
@@ -47,4 +52,4 @@ def _write_frames(path: Path, found: Contents) -> None:
             writer.writerow([part, formula, *(f"{number:.8g}" for number in numbers)])
 
 
-STAGE = Stage("dataset_report", 1, Params, run, Resources(memory_gb=0.5, seconds=3))
+STAGE = Stage("dataset_report", 2, Params, run, Resources(memory_gb=0.5, seconds=3))

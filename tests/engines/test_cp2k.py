@@ -28,6 +28,7 @@ CHEAP = Cp2k(
     basis="DZVP-MOLOPT-SR-GTH",
     potential="GTH-PBE",
     dispersion="d3bj",
+    xc_derivative="spline2_smooth",
 )
 
 
@@ -69,6 +70,19 @@ def test_forces_and_stress_are_derivatives_of_the_energy(pair: Atoms, tmp_path: 
             slope = stress(energy, pair, i, j, 0.004)
             assert found.stress[component] == pytest.approx(slope, abs=0.002)
     assert not list(tmp_path.glob("*.wfn*"))
+
+
+def test_forces_do_not_depend_on_where_the_grid_lies(pair: Atoms, tmp_path: Path) -> None:
+    """As they do with gradients by plane waves, whose sum is far from zero."""
+    net = {}
+    for name in ("pw", "spline2_smooth"):
+        folder = tmp_path / name
+        folder.mkdir()
+        settings = CHEAP.model_copy(update={"xc_derivative": name, "cutoff": 400.0})
+        with open_session("cp2k", settings, folder) as session:
+            forces = session.label(pair).forces
+        net[name] = np.linalg.norm(forces.sum(axis=0)) / len(pair)
+    assert net["spline2_smooth"] < 0.01 < 0.05 < net["pw"], net
 
 
 def test_a_label_that_does_not_converge_is_tried_again(pair: Atoms, tmp_path: Path) -> None:

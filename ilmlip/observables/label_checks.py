@@ -1,0 +1,95 @@
+"""Whether labels can be right: checks of single frames, and the stress against the energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+SAME = 1e-3
+"""How far fractional coordinates of one and the same, scaled, structure may differ."""
+FEWEST = 5
+"""Volumes of one structure that a slope of the energy is taken from."""
+
+
+def not_finite(*arrays: Array | None) -> bool:
+    """Whether any value is no finite number."""
+    return not all(np.isfinite(array).all() for array in arrays if array is not None)
+
+
+def net_force(forces: Array) -> float:
+    """The length of the sum of the forces (n, 3), per atom; eV/Å."""
+    return float(np.linalg.norm(forces.sum(axis=0)) / len(forces))
+
+
+def off_median(energies: Sequence[float], groups: Sequence[str]) -> Array:
+    """How far each energy is from the median of its group."""
+    values, found = np.asarray(energies, float), np.zeros(len(energies))
+    for group in set(groups):
+        mine = np.array([g == group for g in groups])
+        found[mine] = values[mine] - np.median(values[mine])
+    return found
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Labelled stress against the derivative of the labelled energy, over scaled copies."""
+
+    frames: tuple[int, ...]
+    slope: float
+    """Of σ against dE/dV: 1 if both are right."""
+    offset: float
+    """What is left of σ where dE/dV is zero, eV/Å³; Pulay stress stands here."""
+
+
+def stress_slopes(
+    cells: Sequence[Array],
+    scaled: Sequence[Array],
+    energies: Sequence[float],
+    normal: Sequence[float],
+) -> list[Slope]:
+    """The slope for each structure of which there are isotropically scaled copies.
+
+    `cells` (3, 3) in Å; `scaled`: fractional coordinates (n, 3); `energies` in eV; `normal`: mean
+    of the normal stresses in eV/Å³, positive is tension, as dE/dV is.
+    """
+    found = []
+    for frames in _scaled_copies(cells, scaled):
+        volumes = np.array([abs(np.linalg.det(cells[i])) for i in frames])
+        chosen = np.array([energies[i] for i in frames])
+        if len(np.unique(np.round(volumes, 3))) < FEWEST:
+            continue
+        middle = volumes.mean()
+        cubic = np.polyfit((volumes - middle) / middle, chosen - chosen.mean(), 3)
+        derivative = np.polyval(np.polyder(cubic), (volumes - middle) / middle) / middle
+        slope, offset = np.polyfit(derivative, np.array([normal[i] for i in frames]), 1)
+        found.append(Slope(tuple(frames), float(slope), float(offset)))
+    return found
+
+
+def _scaled_copies(cells: Sequence[Array], scaled: Sequence[Array]) -> list[list[int]]:
+    """Indices of the frames that are one structure at several volumes."""
+    groups: list[list[int]] = []
+    shapes = [cell / abs(np.linalg.det(cell)) ** (1 / 3) for cell in cells]
+    for i, (shape, inside) in enumerate(zip(shapes, scaled, strict=True)):
+        for group in groups:
+            first = group[0]
+            if (
+                len(scaled[first]) == len(inside)
+                and _close(inside[:4] - inside[:1], scaled[first][:4] - scaled[first][:1])
+                and np.abs(shapes[first] - shape).max() < SAME
+                and _close(inside - inside[:1], scaled[first] - scaled[first][:1])
+            ):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return [group for group in groups if len(group) >= FEWEST]
+
+
+def _close(some: Array, others: Array) -> bool:
+    apart = some - others
+    return bool(np.abs(apart - np.round(apart)).max() < SAME)
