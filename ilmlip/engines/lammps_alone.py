@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ase.units import kB
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.check import HYDROGEN_PERIOD, period
@@ -32,13 +33,11 @@ TEMPERATURE, SEED = 300.0, 11
 EDGE, CUTOFF = 400.0, 150.0
 """Å, of the box and of all non-bonded interactions."""
 EVERY = 5
-"""Steps between energies; less than a fifth of the fastest period, no multiple of it."""
+"""Steps between energies: several in each vibration."""
 COUPLING = 2.0
 """The largest ω² of an atom's joint vibration with its neighbours, in that of one bond."""
 SIGMAS = 3.0
 """Standard deviations that the vibrations' energy may be above its mean."""
-BOLTZMANN = 8.617333262e-5
-"""eV/K"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def tolerance(box: Box) -> float:
         parts.append(COUPLING * (2 * math.pi / one * TIMESTEP) ** 2 / 4)
     mean = sum(parts) / 2
     scatter = math.sqrt(sum(part**2 for part in parts) / 2)
-    return BOLTZMANN * TEMPERATURE * (mean + SIGMAS * scatter) / math.sqrt(8)
+    return kB * TEMPERATURE * (mean + SIGMAS * scatter) / math.sqrt(8)
 
 
 def alone(box: Box, positions: Positions, work: Path) -> Run:
