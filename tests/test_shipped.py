@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from together import beside
 
 from ilmlip.lint.finding import Finding
 from ilmlip.lint.run import OF_MACHINE, lint
@@ -42,10 +43,7 @@ def test_every_experiment_at_every_scale(name: str, scale: str | None) -> None:
     ("group", "option"), [(g, o) for g in groups() if g != "ion" for o in options(g)]
 )
 def test_every_option_of_every_group(group: str, option: str) -> None:
-    words = [f"{group}={option}"]
-    pair = {"system": "compositions", "compositions": "system"}.get(group)
-    if pair and option in options(pair):  # a system whose salts only its own compositions name
-        words.append(f"{pair}={option}")
+    words = [f"{group}={option}", *beside(f"{group}={option}")]
     if option == "one_against_two":
         words.append("compositions=fifths")
     if group == "sampling" and option == "npt":
