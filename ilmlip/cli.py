@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from ilmlip import __version__
 from ilmlip.commands import FAILED, WRONG
@@ -23,6 +24,7 @@ SPEC_HELP = (
     "a YAML file or the name of a shipped experiment, then overrides such as model.r_max=6 or "
     "model=allegro_laptop; or overrides alone"
 )
+ION_HELP = "an ion's data file, or the name of a shipped ion"
 COMMANDS = {
     "plan": (
         "plan:plan",
@@ -35,6 +37,10 @@ COMMANDS = {
     "freeze": ("share:freeze", "write a study as one file: everything resolved, results expected"),
     "verify": ("share:verify", "say which results of a frozen file stand in the store, and agree"),
     "diff": ("share:diff", "compare two specs, field by field and by stages: A [...] B [...]"),
+    "check-ion": (
+        "check_ion:check_ion",
+        "say whether an ion's data file is complete and sane, and run the ion alone",
+    ),
     "export": ("share:export", "write a study as native inputs with scripts: SPEC [...] FOLDER"),
 }
 """Each command: the module and function below ilmlip.commands that does it, and what it does."""
@@ -104,8 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, (_, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
-        words = command.add_argument("spec", nargs="*", metavar="SPEC", help=SPEC_HELP)
-        words.completer = _complete  # type: ignore[attr-defined]
+        metavar, about = ("FILE", ION_HELP) if name == "check-ion" else ("SPEC", SPEC_HELP)
+        words = command.add_argument("spec", nargs="*", metavar=metavar, help=about)
+        words.completer = _ions if name == "check-ion" else _complete  # type: ignore[attr-defined]
         _add_options(command, name)
     return parser
 
@@ -116,6 +123,10 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
     if name == "describe":
         return
     add("--json", action="store_true", help="print one JSON object on stdout")
+    if name == "check-ion":
+        add("--charge-scale", type=float, default=1.0, metavar="S", help="factor on all charges")
+        add("--write", metavar="OUT", help="write the ion, with coordinates, to a new file")
+        return
     add("-m", "--multirun", action="store_true", help="overrides may hold several values: a sweep")
     add(
         "--allow",
@@ -146,6 +157,14 @@ def _complete(prefix: str, **_given: object) -> Iterator[str]:
         return
     yield from (f"{group}=" for group in groups() if group != "ion")
     yield from (f"{path}=" for path, _ in all_fields() if ".N" not in path and "[]" not in path)
+
+
+def _ions(prefix: str, **_given: object) -> Iterator[str]:
+    """Shipped ions, and data files here."""
+    from ilmlip.spec.shipped import options
+
+    yield from options("ion")
+    yield from (str(file) for file in Path().glob(f"{prefix}*.yaml"))
 
 
 def _complain(message: str, code: int) -> int:

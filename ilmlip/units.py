@@ -17,6 +17,8 @@ CM3_PER_MOL: Final = 1.0 / 0.602214076
 """Å³ per formula unit in one cm³/mol."""
 PS: Final = 1000.0
 """fs in one ps."""
+ASE_TIME: Final = 10.180505710774743
+"""fs in one Å √(u/eV), the unit of time of eV, Å and u."""
 MEV: Final = 1e-3
 """eV in one meV."""
 HARTREE: Final = 27.211386245988

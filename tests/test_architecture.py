@@ -52,6 +52,7 @@ ONLY = {
     "tblite": {"ilmlip.engines.xtb"},
     "gpaw": {"ilmlip.engines.gpaw"},
     "dftd3": {"ilmlip.engines.gpaw"},
+    "rdkit": {"ilmlip.chemistry.smiles"},
 }
 
 
@@ -140,6 +141,7 @@ HEAVY = (
     "e3nn",
     "tblite",
     "gpaw",
+    "rdkit",
 )
 
 

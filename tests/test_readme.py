@@ -28,6 +28,15 @@ def commands() -> list[str]:
     return sorted(set(found))
 
 
+def ion_files(folder: Path) -> list[Path]:
+    """Write the ions' data files that the pages show; each starts with its name."""
+    found = []
+    for text in re.findall(r"```yml\n(.*?)```", "\n".join(p.read_text() for p in PAGES), re.S):
+        found.append(folder / text.splitlines()[0].removeprefix("# "))
+        found[-1].write_text(text)
+    return found
+
+
 def test_the_readme_opens_with_the_two_commands() -> None:
     top = (ROOT / "README.md").read_text().splitlines()[:6]
     text = "\n".join(top)
@@ -49,6 +58,7 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
     shutil.copyfile(
         ROOT / "experiments" / "quickstart.yaml", tmp_path / "experiments" / "quickstart.yaml"
     )
+    ion_files(tmp_path)
     words = shlex.split(command)[1:]
     if words[0] in ("run", "verify") and "model.rmax=6" not in words:
         shutil.copytree(smoke.folder / "store", tmp_path / "store")
@@ -69,7 +79,7 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
 def test_shown_specs_are_valid(tmp_path: Path) -> None:
     pages = "\n".join(page.read_text() for page in PAGES)
     shown = re.findall(r"```yaml\n(.*?)```", pages, re.S)
-    assert len(shown) >= 3
+    assert len(shown) >= 3 and len(ion_files(tmp_path)) == 2
     for text in shown:
         assert yaml.safe_load(text)["name"]
         (tmp_path / "shown.yaml").write_text(text)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from together import beside
 
 from ilmlip.lint.finding import Finding
 from ilmlip.lint.run import OF_MACHINE, lint
@@ -45,7 +46,7 @@ def test_every_experiment_at_every_scale(name: str, scale: str | None) -> None:
     ("group", "option"), [(g, o) for g in groups() if g != "ion" for o in options(g)]
 )
 def test_every_option_of_every_group(group: str, option: str) -> None:
-    words = [f"{group}={option}"]
+    words = [f"{group}={option}", *beside(f"{group}={option}")]
     if option == "one_against_two":
         words.append("compositions=fifths")
     if group == "sampling" and option == "npt":

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from ilmlip.chemistry.elements import MASSES
+from ilmlip.chemistry.smiles import with_geometry
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 
 CHARGE_TOLERANCE = 1e-9
 """e; charges in data files are decimal numbers, so that their sum is off by rounding alone."""
+
+DRAFT: Final = {"draft": True}
+"""Context of a validation that leaves the charges' sum and missing parameters to the caller."""
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -94,17 +99,14 @@ class IonData(Record):
     )
 
     @model_validator(mode="after")
-    def _is_complete(self) -> Self:
+    def _is_complete(self, info: ValidationInfo) -> Self:
         self._check_atoms()
-        self._check_charges()
         self._check_bonds()
-        for kind, terms, types in (
-            ("bond", self.bonds, self.bond_types),
-            ("angle", self.angles(), self.angle_types),
-            ("dihedral", self.dihedrals(), self.dihedral_types),
-        ):
-            for names in terms:
-                self._type_key(kind, names, types)
+        if info.context is DRAFT:
+            return self
+        self._check_charges()
+        for kind, names in self.missing()[:1]:
+            self._type_key(kind, names, getattr(self, f"{kind}_types"))
         return self
 
     def _check_atoms(self) -> None:
@@ -152,7 +154,7 @@ class IonData(Record):
                 raise SpecError("impropers", f"{'-'.join(improper[:4])} names an atom twice")
 
     def _check_charges(self) -> None:
-        total = sum(atom.charge for atom in self.atoms)
+        total = self.total_charge()
         if abs(total - self.charge) > CHARGE_TOLERANCE:
             raise SpecError(
                 "atoms",
@@ -160,11 +162,42 @@ class IonData(Record):
                 "correct one of them",
             )
 
+    def total_charge(self) -> float:
+        """The sum of the atoms' charges, e."""
+        return sum(atom.charge for atom in self.atoms)
+
+    def missing(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Each term without parameters: bond, angle or dihedral, and its atoms' names."""
+        return [
+            (kind, names)
+            for kind, terms, types in self._kinds()
+            for names in terms
+            if self.types_of(names) not in types and self.types_of(names[::-1]) not in types
+        ]
+
+    def _kinds(self) -> Iterator[tuple[str, Sequence[tuple[str, ...]], Mapping[str, Any]]]:
+        """Each kind of bonded term: its name, the terms there are, the parameters given."""
+        yield "bond", self.bonds, self.bond_types
+        yield "angle", self.angles(), self.angle_types
+        yield "dihedral", self.dihedrals(), self.dihedral_types
+
+    def unused(self) -> list[tuple[str, str]]:
+        """Parameters that no atom or term asks for: the section and the key."""
+        kinds = {atom.type for atom in self.atoms}
+        found = [("lj", key) for key in self.lj if key not in kinds]
+        for kind, terms, types in self._kinds():
+            asked = {self.types_of(t) for t in terms} | {self.types_of(t[::-1]) for t in terms}
+            found += [(f"{kind}_types", key) for key in types if key not in asked]
+        return found
+
+    def types_of(self, names: Sequence[str]) -> str:
+        """The types of some atoms as a key: A-B-C."""
+        by_name = {atom.name: atom.type for atom in self.atoms}
+        return "-".join(by_name[name] for name in names)
+
     def _type_key(self, kind: str, names: tuple[str, ...], types: dict[str, Any]) -> str:
         """The key of a term's parameters, read forwards or backwards."""
-        by_name = {atom.name: atom.type for atom in self.atoms}
-        forwards = "-".join(by_name[name] for name in names)
-        backwards = "-".join(by_name[name] for name in reversed(names))
+        forwards, backwards = self.types_of(names), self.types_of(names[::-1])
         if forwards in types:
             return forwards
         if backwards in types:
@@ -172,7 +205,7 @@ class IonData(Record):
         raise SpecError(
             f"{kind}_types",
             f"no parameters {forwards!r} for the {kind} {'-'.join(names)}; "
-            f"there are {', '.join(types) or 'none'}",
+            f"there are {', '.join(types) or 'none'} (ilmlip check-ion lists all that is missing)",
         )
 
     def neighbours(self) -> dict[str, list[str]]:
@@ -239,8 +272,11 @@ class Ion(IonData):
     source: str = field("Where the values come from", min_length=1)
 
 
-def load_ion(path: Path) -> Ion:
-    """The ion of a data file. Raises SpecError that names the file and the place in it."""
+def load_ion(path: Path, *, draft: bool = False) -> Ion:
+    """The ion of a data file. Raises SpecError that names the file and the place in it.
+
+    `draft`: whether the charges' sum and missing parameters are left to the caller.
+    """
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         data = yaml.load(path.read_text(), Loader=loader)
@@ -250,11 +286,14 @@ def load_ion(path: Path) -> Ion:
     if not isinstance(data, dict):
         raise SpecError(str(path), "is no mapping with name, charge, source, atoms, …")
     try:
-        return Ion.model_validate(data)
+        if "smiles" in data:
+            data = with_geometry(data)
+        return Ion.model_validate(data, context=DRAFT if draft else None)
     except SpecError as error:
         raise SpecError(f"{path}: {error.where}", error.message) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        valid = f"; valid keys: {', '.join(Ion.model_fields)}" if "extra" in first["type"] else ""
+        known = (*Ion.model_fields, "smiles")
+        valid = f"; valid keys: {', '.join(known)}" if "extra" in first["type"] else ""
         raise SpecError(f"{path}: {place}", f"{first['msg']}{valid}") from None

@@ -79,17 +79,11 @@ class Interactions:
 
 def head(box: Box, how: Interactions, data: str = DATA) -> list[str]:
     """The first lines of an input: styles and settings, up to the reading of the data file."""
-    styles = [
-        ("bond_style harmonic", box.bonds),
-        ("angle_style harmonic", box.angles),
-        ("dihedral_style opls", box.dihedrals),
-        ("improper_style cvff", box.impropers),
-    ]
     return [
         "units metal",
         "atom_style full",
         "boundary p p p",
-        *(style for style, terms in styles if terms),
+        *bonded_styles(box),
         f"special_bonds lj/coul 0.0 0.0 {box.fudge:.10g}",
         f"pair_style lj/cut/coul/long {how.cutoff:.10g}",
         # shifted to zero at the cutoff, forces and stress are the derivatives of the energy
@@ -99,6 +93,17 @@ def head(box: Box, how: Interactions, data: str = DATA) -> list[str]:
         "neighbor 2.0 bin",
         "neigh_modify every 1 delay 0 check yes",
     ]
+
+
+def bonded_styles(box: Box) -> list[str]:
+    """The lines that name the forms of the bonded terms, of those that there are."""
+    styles = [
+        ("bond_style harmonic", box.bonds),
+        ("angle_style harmonic", box.angles),
+        ("dihedral_style opls", box.dihedrals),
+        ("improper_style cvff", box.impropers),
+    ]
+    return [style for style, terms in styles if terms]
 
 
 def data_file(box: Box, positions: NDArray[np.float64], lengths: Sequence[float]) -> str:

@@ -1,0 +1,11 @@
+"""Which options only compose with each other: a system whose salts one option names, and such."""
+
+FOMIM = ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2"]
+FOUR = ["system=four_ions", "compositions=four_ions"]
+CRYSTAL = ["system=lpscl", "compositions=table_s9", "dft=gfn1_xtb"]
+TOGETHER = {words[i]: words for words in (FOMIM, FOUR, CRYSTAL) for i in (0, 1)}
+
+
+def beside(chosen: str) -> list[str]:
+    """What else an option GROUP=OPTION wants to be chosen."""
+    return [word for word in TOGETHER.get(chosen, []) if word != chosen]
