@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import yaml
 from together import beside
@@ -15,7 +13,6 @@ from ilmlip.spec.load import load, load_study
 from ilmlip.spec.shipped import groups, options, shipped
 
 EXPERIMENTS = sorted(file.stem for file in shipped("experiments").glob("*.yaml"))
-LABELLED = Path(__file__).parent / "data" / "lipf6.extxyz"
 SCALES = ("paper", "laptop", "smoke", "labels")
 
 
@@ -51,12 +48,6 @@ def test_every_option_of_every_group(group: str, option: str) -> None:
         words.append("compositions=fifths")
     if group == "sampling" and option == "npt":
         words.append("dataset=opls")
-    if group == "compositions" and option == "table_s9":
-        words = ["system=lpscl", "dft=vasp_pbe", *words]
-    if group == "system" and option == "lpscl":
-        words += ["compositions=table_s9", "dft=vasp_pbe"]
-    if group == "dft" and option == "files":
-        words.append(f"dft.files.paths=[{LABELLED}]")
     tasks, findings = planned(*words)
     assert tasks > 10
     assert not [finding for finding in findings if finding.severity == "error"]

@@ -1,9 +1,13 @@
 """Which options only compose with each other: a system whose salts one option names, and such."""
 
+from pathlib import Path
+
+LABELLED = Path(__file__).parent / "data" / "lipf6.extxyz"
 FOMIM = ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2"]
 FOUR = ["system=four_ions", "compositions=four_ions"]
 CRYSTAL = ["system=lpscl", "compositions=table_s9", "dft=gfn1_xtb"]
 TOGETHER = {words[i]: words for words in (FOMIM, FOUR, CRYSTAL) for i in (0, 1)}
+TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 
 
 def beside(chosen: str) -> list[str]:

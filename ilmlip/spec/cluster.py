@@ -7,8 +7,9 @@ from typing import Literal
 from ilmlip.record import Record, field
 
 StageName = Literal[
-    "forcefield", "build", "equilibrate", "sample", "label", "series", "atom", "dataset",
-    "dataset_report", "series_report", "train", "fit_linear", "evaluate", "matrix", "findings",
+    "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
+    "imported", "dataset", "dataset_report", "series_report", "train", "fit_linear", "evaluate",
+    "matrix", "findings",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 
