@@ -124,10 +124,20 @@ UNSCALED = replace(
     WARM, pairs=20, cutoff=10.0, duration=80 * PS, settle=15 * PS, compress=8 * PS, charge_scale=1.0
 )  # fmt: skip
 
+FLUOROUS = Liquid(
+    system="fomim_c4f9co2", salt="FOMIMC4F9CO2", pairs=10, temperature=300.0, pressure=1.01325,
+    duration=120 * PS, settle=60 * PS, charge_scale=0.7, hot=600.0, compress=25 * PS, cutoff=10.0,
+    spacing=24.0,
+)  # fmt: skip
+PAPER = 1.70
+"""g/cm³ at 300 K: [F-OMIM][C4F9CO2] by OPLS-AA in the paper, about."""
+
 
 def brief(liquid: Liquid) -> Liquid:
     """The same with few ions, for a moment."""
-    return replace(liquid, pairs=20, duration=400.0, settle=100.0, compress=200.0)
+    return replace(
+        liquid, pairs=min(20, liquid.pairs), duration=400.0, settle=100.0, compress=200.0
+    )
 
 
 class Run:
@@ -254,11 +264,12 @@ def percent(value: float, reference: float) -> str:
 def main(quick: bool) -> Table:
     """Everything that is not there yet, one after the other."""
     fit = brief if quick else (lambda liquid: liquid)
-    warm, hot, unscaled = (Run(fit(liquid)) for liquid in (WARM, HOT, UNSCALED))
+    warm, hot, unscaled, fluorous = (Run(fit(liquid)) for liquid in (WARM, HOT, UNSCALED, FLUOROUS))
     rows = [
         *beside_openmm(warm, 1000 if quick else OPENMM_STEPS),
         *pressures(warm),
         *beside_experiment(warm, hot, unscaled),
+        beside_paper(fluorous),
     ]
     columns = ("", "ilmlip (LAMMPS)", "beside it", "what that is", "difference", "took")
     return Table("density", ("lammps", "openmm"), columns, rows)
@@ -306,6 +317,16 @@ def beside_experiment(warm: Run, hot: Run, unscaled: Run) -> list[tuple[str, ...
          f"{1e4 * measured_expansion():.1f}", "experiment, 10 MPa",
          percent(expansion, measured_expansion()), ""),
     ]  # fmt: skip
+
+
+def beside_paper(run: Run) -> tuple[str, ...]:
+    """The density of [F-OMIM][C4F9CO2] beside the paper's own by the force field."""
+    liquid = run.liquid
+    name = f"[F-OMIM][C4F9CO2], {liquid.temperature:g} K, charges × {liquid.charge_scale:g}"
+    return (
+        f"{name}, {liquid.pairs} pairs: density, g/cm³", pm(*run.density), f"≈ {PAPER:.2f}",
+        "the paper, OPLS-AA", percent(run.density[0], PAPER), run.took(),
+    )  # fmt: skip
 
 
 def pressures(run: Run) -> list[tuple[str, ...]]:

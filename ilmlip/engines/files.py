@@ -30,14 +30,15 @@ ORDER = {"xx_yy_zz_yz_xz_xy": [0, 1, 2, 3, 4, 5], "xx_yy_zz_xy_yz_zx": [0, 1, 2,
 """Where each of xx, yy, zz, yz, xz, xy stands."""
 
 
-def frames(path: Path, reading: Reading) -> Iterator[tuple[Atoms, Labelled]]:
-    """Every frame of a file that is taken, with its label. Raises StageError naming file and frame."""
+def frames(path: Path, reading: Reading) -> Iterator[tuple[str, Atoms, Labelled]]:
+    """Every frame of a file that is taken: file and number, atoms, label. Raises StageError."""
     from ase.io import iread
 
     try:
         for index, atoms in enumerate(iread(path, index=":", format=reading.format or None)):
             if index % reading.stride == 0:
-                yield _frame(atoms, reading, f"{path.name}, frame {index} (from 0)")
+                name = f"{path.name}, frame {index} (from 0)"
+                yield name, *_frame(atoms, reading, name)
     except StageError:
         raise
     except Exception as error:  # whatever a reader of ASE's meets in a file

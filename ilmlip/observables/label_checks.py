@@ -26,11 +26,12 @@ def net_force(forces: Array) -> float:
 
 
 def off_median(energies: Sequence[float], groups: Sequence[str]) -> Array:
-    """How far each energy is from the median of its group."""
+    """How far each energy is from the median of its group, of those that are numbers."""
     values, found = np.asarray(energies, float), np.zeros(len(energies))
     for group in set(groups):
         mine = np.array([g == group for g in groups])
-        found[mine] = values[mine] - np.median(values[mine])
+        known = values[mine & np.isfinite(values)]
+        found[mine] = values[mine] - (np.median(known) if len(known) else 0.0)
     return found
 
 

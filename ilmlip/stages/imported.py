@@ -51,9 +51,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     names = [name for name, _, _ in read]
     atoms, labels = [a for _, a, _ in read], [label for _, _, label in read]
     compositions, faults = _recognise(atoms, params)
-    faults = _faults(atoms, labels, compositions, params.reading) | faults
+    faults = _faults(names, atoms, labels, compositions, params.reading) | faults
     if faults and params.reading.on_bad == "refuse":
-        shown = [f"{names[i]} {faults[i]}" for i in sorted(faults)[:SHOWN]]
+        shown = [f"{names[i]}, {faults[i]}" for i in sorted(faults)[:SHOWN]]
         raise StageError(
             f"{len(faults)} of {len(read)} frames are not fit: {'; '.join(shown)}"
             f"{' …' if len(faults) > SHOWN else ''}. Mend them, or leave them out: "
@@ -61,7 +61,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         )
     kept = [i for i in range(len(read)) if i not in faults]
     if not kept:
-        raise StageError("no frame is left")
+        why = f": {names[0]} {faults[0]}" if faults else ""
+        raise StageError(f"no frame of {len(read)} is left{why}")
     slopes = _slopes([atoms[i] for i in kept], [labels[i] for i in kept], params.reading)
     write(work / FRAMES, [_labelled(atoms[i], labels[i]) for i in kept])
     mine = [str(compositions[i]) for i in kept]
@@ -70,7 +71,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             label: [n for n, one in enumerate(mine) if one == label]
             for label in params.compositions
         },
-        "dropped": [f"{names[i]} {faults[i]}" for i in sorted(faults)],
+        "dropped": [f"{names[i]}, {faults[i]}" for i in sorted(faults)],
         "stress_slopes": [
             {"frames": len(one.frames), "slope": one.slope, "offset_eV_A3": one.offset}
             for one in slopes
@@ -87,8 +88,7 @@ def _read(params: Params, paths: Sequence[Path]) -> list[tuple[str, Atoms, Label
             raise StageError(f"{path} is gone (dft.files.paths)")
         if file_digest(path) != expected:
             raise StageError(f"{path} has changed since the study was planned; run it again")
-        for atoms, label in frames(path, params.reading):
-            found.append((f"{path.name}:{len(found)}", atoms, label))
+        found += frames(path, params.reading)
     return found
 
 
@@ -121,6 +121,7 @@ def _recognise(atoms: Sequence[Atoms], params: Params) -> tuple[list[str | None]
 
 
 def _faults(
+    names: Sequence[str],
     atoms: Sequence[Atoms],
     labels: Sequence[Labelled],
     compositions: Sequence[str | None],
@@ -130,8 +131,7 @@ def _faults(
     found: dict[int, str] = {}
     seen: dict[str, int] = {}
     energies = [label.energy / len(one) for label, one in zip(labels, atoms, strict=True)]
-    finite = np.nan_to_num(np.array(energies), nan=0.0, posinf=0.0, neginf=0.0)
-    spread = off_median(list(finite), [str(label) for label in compositions])
+    spread = off_median(energies, [str(label) for label in compositions])
     for i, (one, label) in enumerate(zip(atoms, labels, strict=True)):
         if not one.pbc.all() or one.cell.rank < 3:
             found[i] = "is not periodic in three directions, or has no cell"
@@ -151,7 +151,7 @@ def _faults(
             places = [np.round(part, 6).tolist() for part in (one.cell.array, one.positions)]
             mark = digest("ilmlip.frame", [one.get_chemical_symbols(), places])
             if mark in seen:
-                found[i] = f"is frame {seen[mark]} once more"
+                found[i] = f"is {names[seen[mark]]} once more"
             seen.setdefault(mark, i)
     return found
 

@@ -184,10 +184,28 @@ def test_a_bad_frame_is_refused_or_left_out(
     spoil(frames)
     with pytest.raises(StageError, match=said) as error:
         take(tmp_path, frames)
-    assert "1 of 6 frames" in str(error.value) and "given.extxyz:" in str(error.value)
+    assert "1 of 6 frames" in str(error.value)
+    assert "given.extxyz, frame 2 (from 0), " in str(error.value) or spoil is twin
     found, kept = take(tmp_path, frames, on_bad="drop")
     assert len(kept) == 5
     assert len(found.values["dropped"]) == 1 and said in found.values["dropped"][0]
+
+
+def test_energies_that_are_no_numbers_leave_the_others_alone(tmp_path: Path) -> None:
+    frames = several()
+    for atoms in frames[:4]:
+        atoms.calc.results["energy"] = np.nan
+    for atoms in frames[4:]:
+        atoms.calc.results["energy"] = -5000.0
+    found, kept = take(tmp_path, frames, on_bad="drop")
+    assert len(kept) == 2 and len(found.values["dropped"]) == 4
+
+
+def test_a_frame_is_named_by_its_number_in_its_file(tmp_path: Path) -> None:
+    frames = several()
+    pushed(frames)
+    with pytest.raises(StageError, match=r"given\.extxyz, frame 2 \(from 0\), has a net force"):
+        take(tmp_path, frames, stride=2)
 
 
 def test_another_salt_is_no_composition_of_the_spec(tmp_path: Path) -> None:
