@@ -13,10 +13,12 @@ from derivatives import MOVED, STRAINED, force, small_pair, stress
 from outside import PSEUDO, require, use_pseudopotentials
 
 from ilmlip.engines import qe
-from ilmlip.engines.labelling import NotConvergedError, open_session
+from ilmlip.engines.files import frames
+from ilmlip.engines.labelling import Labelled, NotConvergedError, open_session
 from ilmlip.errors import StageError
 from ilmlip.spec.derived import Aimd, Relax
 from ilmlip.spec.dft import Qe, Rung
+from ilmlip.spec.files import Reading
 from ilmlip.spec.load import load
 from ilmlip.stages.labelling import tried
 
@@ -50,9 +52,20 @@ def energy(atoms: Atoms, settings: Qe, work: Path) -> float:
         return session.label(atoms).energy
 
 
+def imported_as_labelled(log: Path, label: Labelled) -> None:
+    """pw.x's own output, read as a file of labels, says the same."""
+    how = Reading(format="espresso-out", stress_key="stress")
+    ((_, _, found),) = frames(log, how)
+    assert found.energy == pytest.approx(label.energy, abs=1e-5)
+    assert np.allclose(found.forces, label.forces, atol=1e-4)
+    assert label.stress is not None
+    assert np.allclose(found.stress, label.stress, atol=1e-5)
+
+
 def test_forces_are_the_negative_gradient(pair: Atoms, cheap: Qe, tmp_path: Path) -> None:
     with open_session("qe", cheap, tmp_path) as session:
         found = session.label(pair)
+        imported_as_labelled(tmp_path / qe.LOG, found)
         for atom, axis in MOVED:  # warm, from the last density
             slope = force(lambda moved: session.label(moved).energy, pair, atom, axis)
             assert found.forces[atom, axis] == pytest.approx(slope, abs=0.01)

@@ -14,9 +14,11 @@ from ase import Atoms
 
 from ilmlip.chemistry.boxes import read_one
 from ilmlip.engines import vasp
+from ilmlip.engines.files import frames
 from ilmlip.engines.labelling import NotConvergedError, Session, open_session
 from ilmlip.errors import StageError
 from ilmlip.spec.dft import Pseudopotential, Rung, Vasp
+from ilmlip.spec.files import Reading
 from ilmlip.spec.load import load
 from ilmlip.stages.labelling import tried
 
@@ -115,6 +117,20 @@ def test_a_label_has_the_frame_s_order_and_ase_s_signs(
     assert np.allclose(found.forces, wanted.get_forces(), atol=1e-8)
     assert np.allclose(found.stress, wanted.get_stress(), atol=1e-9)
     assert abs(found.stress).max() > 1e-3
+
+
+def test_its_own_file_is_imported_with_the_same_label(
+    settings: Vasp, pair: Atoms, tmp_path: Path
+) -> None:
+    with opened(settings, tmp_path) as session:
+        label = session.label(pair)
+        how = Reading(format="vasp-xml", energy_key="free_energy", stress_key="stress")
+        ((_, atoms, found),) = frames(tmp_path / "work" / vasp.RESULT, how)
+    order = vasp.by_element(pair)
+    assert atoms.get_chemical_symbols() == [pair.symbols[i] for i in order]
+    assert found.energy == pytest.approx(label.energy, abs=1e-8)
+    assert np.allclose(found.forces, label.forces[order], atol=1e-8)
+    assert np.allclose(found.stress, label.stress, atol=1e-9)
 
 
 def test_what_may_not_be_handed_on_is_removed(settings: Vasp, pair: Atoms, tmp_path: Path) -> None:
