@@ -14,13 +14,12 @@ from ilmlip.hashing import digest, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
-from ilmlip.spec.derived import Derived
+from ilmlip.spec.derived import Derived, spread
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.files import Files
 from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
-from ilmlip.stages.dataset import spread
 
 About = dict[str, str | int | float]
 TRAINING, TESTING = 0, 1

@@ -116,3 +116,10 @@ class Derived(Record):
         if self.take is not None:
             return self.take
         return (last,) if self.kind in ("aimd", "relax") else tuple(range(last + 1))
+
+
+def spread(there: int, wanted: int | None) -> list[int]:
+    """Which of `there` frames are taken, equally spaced; all if `wanted` is none."""
+    if wanted is None or wanted >= there:
+        return list(range(there))
+    return [(i * there + there // 2) // wanted for i in range(wanted)]

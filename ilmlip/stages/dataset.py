@@ -14,6 +14,7 @@ from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.errors import StageError
 from ilmlip.hashing import digest
 from ilmlip.record import Record, field
+from ilmlip.spec.derived import spread
 from ilmlip.stages.base import Given, Inputs, Output, Resources, Stage
 from ilmlip.stages.imported import FRAMES as IMPORTED
 from ilmlip.stages.series import SERIES
@@ -151,13 +152,6 @@ def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
             name = f"{given.key} frame {i}"
             found.append(Member(name, name, texts[i], frames[i]))
     return found
-
-
-def spread(there: int, wanted: int | None) -> list[int]:
-    """Which of `there` frames are taken, equally spaced; all if `wanted` is none."""
-    if wanted is None or wanted >= there:
-        return list(range(there))
-    return [(i * there + there // 2) // wanted for i in range(wanted)]
 
 
 def split_frames(text: str) -> list[str]:

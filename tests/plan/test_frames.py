@@ -8,8 +8,9 @@ import pytest
 
 from ilmlip.errors import SpecError
 from ilmlip.plan.compile import compile_study
-from ilmlip.plan.frames import engine_params, spread
+from ilmlip.plan.frames import engine_params
 from ilmlip.plan.graph import Plan
+from ilmlip.spec.derived import spread
 from ilmlip.spec.load import load, load_study
 
 BASE = ["quickstart", "model.seeds=[0]", "model.linear=false", "analysis=none"]
