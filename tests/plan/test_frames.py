@@ -158,7 +158,7 @@ def test_a_study_without_models_ends_with_its_data_sets() -> None:
     assert set(outputs) == {
         f"dataset{part}_{name}"
         for name in ("0.4", "0.4+0.6")
-        for part in ("", "_report", "_figure")
+        for part in ("", "_report", "_page", "_figure")
     }
     assert not keys(found, "train") | keys(found, "evaluate") | keys(found, "matrix")
     study = load_study(["labels_smoke"], multirun=False, allow=())
