@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from math import gcd, lcm
 
 Counts = Mapping[str, int]
 
@@ -58,6 +59,8 @@ class Coverage:
     """Pairs of species of like charge whose energy difference the tests need and training lacks."""
     apart: tuple[tuple[str, str], ...]
     """Pairs of species that a test holds together and no training composition does."""
+    exchange: tuple[tuple[str, int], ...] = ()
+    """What the first test outside has more (positive) and less of than the only ratio trained on."""
 
 
 def coverage(
@@ -75,14 +78,39 @@ def coverage(
         and in_span({a: 1, b: -1}, everything)
         and not in_span({a: 1, b: -1}, training)
     ]
+    outside = tuple(i for i, row in enumerate(tests) if not in_span(row, training))
     return Coverage(
         rank=rank(training),
         needed=rank(everything),
-        outside=tuple(i for i, row in enumerate(tests) if not in_span(row, training)),
+        outside=outside,
         unseen=tuple(name for name in names if name not in trained),
         differences=tuple(differences),
         apart=tuple(sorted(_together(tests) - _together(training))),
+        exchange=exchange(training[0], tests[outside[0]])
+        if outside and rank(training) == 1
+        else (),
     )
+
+
+def exchange(trained: Counts, test: Counts) -> tuple[tuple[str, int], ...]:
+    """What a composition has more and less of than a multiple of another, in smallest whole numbers.
+
+    The multiple is the one that leaves fewest species: beside Li6.5PS5.5Cl0.5, at equal P, Li6PS5Cl has
+    Cl where that has Li and S.
+    """
+    names = sorted({*trained, *test})
+    found: list[dict[str, Fraction]] = []
+    for name in (name for name in names if trained.get(name) and test.get(name)):
+        ratio = Fraction(test[name], trained[name])
+        left = {n: test.get(n, 0) - ratio * trained.get(n, 0) for n in names}
+        found.append({n: value for n, value in left.items() if value})
+    if not found:
+        return ()
+    best = min(found, key=lambda left: (len(left), sum(map(abs, left.values()))))
+    scale = lcm(*(value.denominator for value in best.values()))
+    whole = {n: int(value * scale) for n, value in best.items()}
+    common = gcd(*whole.values())
+    return tuple((n, value // common) for n, value in whole.items())
 
 
 def _together(rows: Sequence[Counts]) -> set[tuple[str, str]]:

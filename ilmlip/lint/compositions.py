@@ -56,7 +56,22 @@ def missing_direction(seen: Coverage) -> str:
             f"only one {a} : {b} ratio is trained on, so the energy difference {a} − {b} is "
             "undetermined"
         )
+    if not parts and seen.exchange:
+        parts.append(exchanged(seen.exchange))
     return "; ".join(parts) or "some combination of the ions' energies is undetermined"
+
+
+def exchanged(amounts: Sequence[tuple[str, int]]) -> str:
+    """What cannot be told from one ratio: the energy of so many of these for those."""
+
+    def side(sign: int) -> str:
+        parts = [(abs(n), name) for name, n in amounts if n * sign > 0]
+        return " + ".join(f"{n} {name}" if n > 1 else name for n, name in parts) or "nothing"
+
+    return (
+        "only one ratio of all species is trained on, so the energy of exchanging "
+        f"{side(-1)} for {side(1)} is undetermined"
+    )
 
 
 def _apart(spec: Spec, fractions: Sequence[Composition], seen: Coverage) -> str:
