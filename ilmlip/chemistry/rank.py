@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from math import gcd, lcm
+from math import gcd
 
 Counts = Mapping[str, int]
 
@@ -99,18 +99,14 @@ def exchange(trained: Counts, test: Counts) -> tuple[tuple[str, int], ...]:
     Cl where that has Li and S.
     """
     names = sorted({*trained, *test})
-    found: list[dict[str, Fraction]] = []
+    found: list[dict[str, int]] = []
     for name in (name for name in names if trained.get(name) and test.get(name)):
-        ratio = Fraction(test[name], trained[name])
-        left = {n: test.get(n, 0) - ratio * trained.get(n, 0) for n in names}
-        found.append({n: value for n, value in left.items() if value})
-    if not found:
-        return ()
-    best = min(found, key=lambda left: (len(left), sum(map(abs, left.values()))))
-    scale = lcm(*(value.denominator for value in best.values()))
-    whole = {n: int(value * scale) for n, value in best.items()}
-    common = gcd(*whole.values())
-    return tuple((n, value // common) for n, value in whole.items())
+        # test − (test[name] / trained[name]) × trained, times trained[name]
+        left = {n: test.get(n, 0) * trained[name] - test[name] * trained.get(n, 0) for n in names}
+        common = gcd(*left.values()) or 1
+        found.append({n: value // common for n, value in left.items() if value})
+    best = min(found, key=lambda left: (len(left), sum(map(abs, left.values()))), default={})
+    return tuple(best.items())
 
 
 def _together(rows: Sequence[Counts]) -> set[tuple[str, str]]:
