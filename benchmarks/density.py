@@ -217,11 +217,13 @@ def openmm_rows(run: Run, steps: int) -> dict[str, NDArray[np.float64]]:
     return {name: np.array([float(row[name]) for row in kept]) for name in openmm_npt.COLUMNS}
 
 
-def lammps_pressures(frames: Sequence[Atoms], run: Run) -> NDArray[np.float64]:
-    """bar, without the kinetic part, of each frame."""
+def lammps_labels(
+    frames: Sequence[Atoms], run: Run
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Potential energy (eV), and pressure without its kinetic part (bar), of each frame."""
     box, sampling = run.box(), run.spec.sampling
     how = lammps.Interactions(sampling.cutoff, sampling.kspace_accuracy, sampling.tail)
-    found = []
+    energies, pressures = [], []
     for atoms in frames:
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
@@ -229,8 +231,10 @@ def lammps_pressures(frames: Sequence[Atoms], run: Run) -> NDArray[np.float64]:
             (work / lammps.DATA).write_text(data)
             (work / lammps.INPUT).write_text(lammps.label_input(box, how))
             lammps.run(work)
-            found.append(-lammps.read_label(work).stress[:3].mean() / BAR)
-    return np.array(found)
+            label = lammps.read_label(work)
+        energies.append(label.energy)
+        pressures.append(-label.stress[:3].mean() / BAR)
+    return np.array(energies), np.array(pressures)
 
 
 # --- experiment
@@ -331,14 +335,14 @@ def beside_paper(run: Run) -> tuple[str, ...]:
 
 def pressures(run: Run) -> list[tuple[str, ...]]:
     """What both say of the same frames, and what the tail correction does."""
-    ours, theirs = (
-        lammps_pressures(run.frames, run),
-        openmm_npt.virial_pressures(run.frames, run.spec),
-    )
-    apart = ours - theirs
+    energies, ours = lammps_labels(run.frames, run)
+    other, theirs = openmm_npt.labels(run.frames, run.spec)
+    apart, more = ours - theirs, energies - other
     off, error = float(apart.mean()), float(apart.std(ddof=1) / math.sqrt(len(apart)))
     soft, tail = run.compressibility(), run.tail()
     return [
+        (f"potential energy of the same {len(apart)} frames, eV", f"{energies.mean():.2f}",
+         f"{other.mean():.2f}", "OpenMM", f"{more.mean():+.3f} ± {more.std(ddof=1):.3f}", ""),
         (f"virial of the same {len(apart)} frames, bar", f"{ours.mean():.0f}",
          f"{theirs.mean():.0f}", "OpenMM, −dU/dV", f"{off:+.0f} ± {error:.0f}", ""),
         ("the same in density, by the compressibility", "", "", "", f"{100 * soft * off:+.2f} %", ""),

@@ -83,8 +83,8 @@ def sample(frame: Atoms, spec: Spec, steps: int, path: Path) -> None:
     partial.rename(path)
 
 
-def virial_pressures(frames: Sequence[Atoms], spec: Spec) -> NDArray[np.float64]:
-    """−dU/dV of each frame in bar, atoms moving with the cell: pressure without its kinetic part."""
+def labels(frames: Sequence[Atoms], spec: Spec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Potential energy (eV) and −dU/dV (bar) of each frame: pressure without its kinetic part."""
     made = context(frames[0], spec, mm.VerletIntegrator(TIMESTEP))
 
     def energy(frame: Atoms, factor: float) -> float:
@@ -93,12 +93,13 @@ def virial_pressures(frames: Sequence[Atoms], spec: Spec) -> NDArray[np.float64]
         state = made.getState(getEnergy=True)
         return float(state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)) / EV
 
-    found = []
+    energies, pressures = [], []
     for frame in frames:
+        energies.append(energy(frame, 1.0))
         rise = energy(frame, 1 + STRAIN) - energy(frame, 1 - STRAIN)
         volume = frame.get_volume() * ((1 + STRAIN) ** 3 - (1 - STRAIN) ** 3)
-        found.append(-rise / volume / BAR)
-    return np.array(found)
+        pressures.append(-rise / volume / BAR)
+    return np.array(energies), np.array(pressures)
 
 
 def _vectors(cell: NDArray[np.float64]) -> list[mm.Vec3]:
