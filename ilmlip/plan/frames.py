@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -286,15 +286,31 @@ class Frames:
                 keys = tuple(k for x in fractions for k in self.series(x, structure, part))
                 needs[part.kind], take[part.kind] = keys, list(part.taken())
         quorum = self.spec.dataset.quorum
+        origins = self._origins(fractions, structure, parts) if len(parts) > 1 else {}
         return add(
             self.plan,
             "dataset",
-            {"take": take, **self._split(structure)},
+            {"take": take, "origins": origins, **self._split(structure)},
             needs,
             quorum=dict.fromkeys(needs, quorum),
             about=self._about_dataset(fractions, structure),
             how={"quorum": quorum},
         )
+
+    def _origins(
+        self, fractions: tuple[Composition, ...], structure: int, parts: Sequence[Derived]
+    ) -> dict[str, list[int]]:
+        """By role, which of the data set's frames each label and each series comes from."""
+        found: dict[str, list[int]] = {}
+        first = 0
+        for x in fractions:
+            for group in self.configurations(x, structure):
+                for part in parts:
+                    role = "labels" if part.kind == "frames" else part.kind
+                    chosen = spread(len(group), None if role == "labels" else part.frames)
+                    found.setdefault(role, []).extend(first + i for i in chosen)
+                first += len(group)
+        return found
 
     def _split(self, structure: int) -> dict[str, Any]:
         held = self.spec.dataset

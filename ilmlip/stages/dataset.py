@@ -44,6 +44,12 @@ class Params(Record):
     take: dict[str, tuple[int, ...]] = field(
         "Steps that are taken of the series of each role", default={}, later=True
     )
+    origins: dict[str, tuple[int, ...]] = field(
+        "Number of the frame that each label, and each series, of a role comes from; what comes from "
+        "one frame is not split",
+        default={},
+        later=True,
+    )
     imported: Chosen | None = field(
         "Which of the frames of role `imported`", default=None, later=True
     )
@@ -56,7 +62,7 @@ class Member:
     name: str
     """Where it comes from, for messages."""
     source: str
-    """Key of the label or series; what comes from one source is not split."""
+    """The frame that it comes from, or the key of its label or series: one source is not split."""
     text: str
     """As extended XYZ."""
     frame: Frame
@@ -69,10 +75,15 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     frame without energy or forces, with a value that is not finite, or that stands in the set
     twice; when a split would be empty; and when more steps are missing than the quorum allows.
     """
-    members = [_label(given) for given in inputs.roles.get("labels", ())]
+    members = [
+        _label(given, source)
+        for given, source in zip(
+            inputs.roles.get("labels", ()), _sources(params, inputs, "labels"), strict=True
+        )
+    ]
     missing = list(inputs.missing.get("labels", ()))
     for role, steps in params.take.items():
-        taken, gone = _taken(inputs.all(role), steps)
+        taken, gone = _taken(inputs.all(role), steps, _sources(params, inputs, role))
         wanted = len(steps) * (len(inputs.all(role)) + len(inputs.missing.get(role, ())))
         if len(taken) < float(inputs.how.get("quorum", 1.0)) * wanted:
             raise StageError(
@@ -110,15 +121,26 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output(files=tuple(f"{name}.extxyz" for name in split), values=values)
 
 
-def _label(given: Given) -> Member:
+def _sources(params: Params, inputs: Inputs, role: str) -> list[str]:
+    """What each input of a role comes from."""
+    given = inputs.roles.get(role, ())
+    if role not in params.origins:
+        return [one.key for one in given]
+    places = inputs.places.get(role, tuple(range(len(given))))
+    return [f"frame {params.origins[role][place]}" for place in places]
+
+
+def _label(given: Given, source: str) -> Member:
     path = given.path / FRAME
-    return Member(given.key, given.key, path.read_text(), read_label(path, given.key))
+    return Member(given.key, source, path.read_text(), read_label(path, given.key))
 
 
-def _taken(series: Sequence[Given], steps: Sequence[int]) -> tuple[list[Member], list[str]]:
+def _taken(
+    series: Sequence[Given], steps: Sequence[int], sources: Sequence[str]
+) -> tuple[list[Member], list[str]]:
     """The steps to take of each series, and the names of those that are not there."""
     found, gone = [], []
-    for given in series:
+    for given, source in zip(series, sources, strict=True):
         texts = split_frames((given.path / SERIES).read_text())
         frames = read_labels(given.path / SERIES, given.key)
         there = {int(number): i for i, number in enumerate(given.values["steps"])}
@@ -126,7 +148,7 @@ def _taken(series: Sequence[Given], steps: Sequence[int]) -> tuple[list[Member],
             name = f"{given.key} step {step}"
             if step in there:
                 i = there[step]
-                found.append(Member(name, given.key, texts[i], frames[i]))
+                found.append(Member(name, source, texts[i], frames[i]))
             else:
                 gone.append(name)
     return found, gone

@@ -165,3 +165,14 @@ def test_a_study_without_models_ends_with_its_data_sets() -> None:
     assert {"series_aimd", "dataset", "dataset_report"} <= set(
         compile_study(study.specs).outputs[0]
     )
+
+
+def test_a_data_set_knows_which_frame_everything_comes_from() -> None:
+    found = compile_study(load_study(["labels_smoke", "dataset.frames=2"]).specs)
+    (train,) = [task for task in found if task.stage == "dataset"]
+    assert train.params.origins["labels"] == (0, 1)
+    for kind in ("aimd", "relax", "volume_scan", "rattle"):
+        origins = train.params.origins[kind]
+        assert len(origins) == len(train.needs[kind]) and set(origins) <= {0, 1}
+    alone = compile_study(load_study(["labels_smoke", "dataset=opls"]).specs)
+    assert all(not task.params.origins for task in alone if task.stage == "dataset")

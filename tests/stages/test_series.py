@@ -156,6 +156,18 @@ def test_a_data_set_of_frames_and_steps(trajectory: Given, tmp_path: Path) -> No
     expected += [read(g.path / "frame.extxyz")[0].get_potential_energy() for g in roles["labels"]]
     assert energies == pytest.approx(sorted(expected), abs=1e-7)
 
+    chosen = chosen.model_copy(update={"origins": {"labels": (0, 1, 2, 3), "aimd": (0, 1, 2, 3)}})
+    whole = do(dataset.STAGE, chosen, tmp_path, "whole", **roles)
+    assert whole.values["frames"] == {"train": 9, "val": 3}  # one frame with all that comes from it
+    held = read(whole.path / "val.extxyz")
+    (own,) = [
+        i
+        for i, given in enumerate(roles["labels"])
+        if np.allclose(read(given.path / "frame.extxyz")[0].positions, held[0].positions)
+    ]
+    for frame, step in zip(held[1:], (2, 4), strict=True):
+        assert np.allclose(frame.positions, steps[own][step].positions, atol=1e-7)
+
     report = do(dataset_report.STAGE, dataset_report.Params(), tmp_path, "report", dataset=made)
     assert report.values["frames"] == 12 and report.values["elements"] == ["F", "Li", "P"]
     only = report.values["compositions"]["F6Li1P1"]
