@@ -92,7 +92,7 @@ class Files(Reading):
     """Files of labelled frames, and how they are read and divided."""
 
     paths: tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...] = field(
-        "Files, in the order of time; relative to the spec's folder", min_length=1
+        "Files, in the order of time; relative to the spec's folder"
     )
     sha256: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = field(
         "SHA-256 of each file; empty: whatever they hold (`freeze` writes them)", default=()
@@ -106,6 +106,14 @@ class Files(Reading):
     test_fraction: float = field(
         "Share of each composition's frames to test on: the last ones", ge=0, lt=1, default=0.2
     )
+
+    @model_validator(mode="after")
+    def _names_files(self) -> Self:
+        if not self.paths:
+            raise SpecError(
+                "dft.files.paths", "is empty; name files, such as dft.files.paths=[labelled.extxyz]"
+            )
+        return self
 
     def reading(self) -> Reading:
         """Only how they are read."""

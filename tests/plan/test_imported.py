@@ -90,7 +90,7 @@ def test_a_spec_reads_beside_itself_and_nowhere_else(tmp_path: Path) -> None:
         ("dataset=aimd10", "imported labels have none"),
         ("dft.e0=isolated", "set dft.e0=regression"),
         ("dft.files.format=vasp-xml dft.files.energy_unit=Ry", "has no meaning for vasp-xml"),
-        ("dft.files.paths=[]", "at least 1"),
+        ("dft.files.paths=[]", r"is empty; name files, such as dft\.files\.paths"),
     ],
 )
 def test_what_goes_with_files(more: str, said: str) -> None:
