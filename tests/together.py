@@ -3,7 +3,7 @@
 from pathlib import Path
 
 LABELLED = Path(__file__).parent / "data" / "lipf6.extxyz"
-FOMIM = ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2"]
+FOMIM = ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2", "sampling=npt", "dataset=opls"]
 FOUR = ["system=four_ions", "compositions=four_ions"]
 CRYSTAL = ["system=lpscl", "compositions=table_s9", "dft=gfn1_xtb"]
 TOGETHER = {words[i]: words for words in (FOMIM, FOUR, CRYSTAL) for i in (0, 1)}

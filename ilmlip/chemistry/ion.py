@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, Self
@@ -15,6 +16,8 @@ from ilmlip.chemistry.smiles import with_geometry
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 
+CLEARANCE = 2.0
+"""Å between the spheres around neighbouring ions on a grid; nothing closer can overlap."""
 CHARGE_TOLERANCE = 1e-9
 """e; charges in data files are decimal numbers, so that their sum is off by rounding alone."""
 
@@ -79,6 +82,16 @@ class IonGeometry(Record):
 
     elements: tuple[str, ...] = field("Element of each atom")
     positions: tuple[tuple[float, float, float], ...] = field("Position of each atom", unit="Å")
+
+    def radius(self) -> float:
+        """Of the sphere about the middle of its smallest box that holds all nuclei, Å."""
+        middle = [(min(axis) + max(axis)) / 2 for axis in zip(*self.positions, strict=True)]
+        return max(math.dist(middle, position) for position in self.positions)
+
+
+def least_spacing(ions: Iterable[IonGeometry]) -> float:
+    """The narrowest grid (Å) on which ions, however they are turned, stay CLEARANCE apart."""
+    return 2 * max(ion.radius() for ion in ions) + CLEARANCE
 
 
 class IonData(Record):

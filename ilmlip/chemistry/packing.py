@@ -9,10 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ilmlip.chemistry.ion import IonGeometry
-
-CLEARANCE = 2.0
-"""Å between the spheres around neighbouring ions; nothing closer than this can overlap."""
+from ilmlip.chemistry.ion import IonGeometry, least_spacing
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,10 @@ def pack(
     rng = np.random.default_rng(seed)
     names = [name for name in sorted(counts) for _ in range(counts[name])]
     shapes = {name: _centred(ions[name]) for name in counts}
-    radius = max(float(np.linalg.norm(shape, axis=1).max()) for shape in shapes.values())
-    if spacing < 2 * radius + CLEARANCE:
+    least = least_spacing(ions[name] for name in counts)
+    if spacing < least:
         raise TooTightError(
-            f"a grid of {spacing:g} Å lets ions of radius {radius:.1f} Å overlap; "
-            f"use at least {2 * radius + CLEARANCE:.1f} Å"
+            f"a grid of {spacing:g} Å lets ions overlap; use at least {math.ceil(10 * least) / 10:g} Å"
         )
     side = math.ceil(round(len(names) ** (1 / 3), 9))
     vertices = np.array([(x, y, z) for x in range(side) for y in range(side) for z in range(side)])

@@ -27,6 +27,7 @@ CODES: dict[str, str] = {
     "energy-span": "a test composition's energy is not determined by those trained on",
     "species-apart": "two species of a test never stand together in training",
     "cutoff-box": "r_max is longer than half a box (warning) or than a whole one (error)",
+    "grid-narrow": "ions overlap on the grid that they are packed on",
     "stress-missing": "the loss weighs the stress, and the labels have none",
     "quantum-shifts": "several compositions of quantum labels without energies of single atoms",
     "l-max-md": "dynamics with a model of l_max below 2",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from ilmlip.chemistry.ion import least_spacing
 from ilmlip.lint.finding import Finding, Severity
 from ilmlip.spec.dft import QUANTUM
-from ilmlip.spec.mixtures import box_volume, composition_label
+from ilmlip.spec.mixtures import box_volume, composition_label, ion_counts
 from ilmlip.spec.model import E0
 from ilmlip.spec.types import Spec
 
@@ -63,6 +65,24 @@ def labels(spec: Spec) -> Iterator[Finding]:
             f"is {e0 or spec.model.shifts}, with labels of {spec.dft.engine} at several compositions: "
             "without energies of the single atoms energies become useless (the paper, Methods). "
             f"Set {'dft.e0=regression or isolated' if e0 else 'model.shifts=least_squares'}",
+        )
+
+
+def grid(spec: Spec) -> Iterator[Finding]:
+    """`grid-narrow`: the packing's grid against the largest ion."""
+    system, mix = spec.system, spec.compositions
+    if system.crystal is not None or spec.dft.engine == "files":
+        return
+    names = {name for x in mix.everything() for name in ion_counts(system, mix, x)}
+    least = least_spacing(system.ions[name].geometry() for name in names)
+    spacing = spec.sampling.grid_spacing
+    if spacing < least:
+        yield Finding(
+            "grid-narrow",
+            "error",
+            "sampling.grid_spacing",
+            f"is {spacing:g} Å, on which ions overlap. Set sampling.grid_spacing="
+            f"{math.ceil(10 * least) / 10:g} or more",
         )
 
 

@@ -9,7 +9,7 @@ from ilmlip.errors import SpecError
 from ilmlip.lint.compositions import compositions
 from ilmlip.lint.finding import CODES, Finding
 from ilmlip.lint.machine import machine
-from ilmlip.lint.physics import cutoff, dynamics, frames, labels
+from ilmlip.lint.physics import cutoff, dynamics, frames, grid, labels
 from ilmlip.plan.graph import Plan, states
 from ilmlip.spec.shipped import did_you_mean
 from ilmlip.spec.study import Study, shown_value
@@ -19,6 +19,7 @@ from ilmlip.store import Store
 RULES = (
     (compositions, ("system", "compositions")),
     (cutoff, ("system", "compositions", "model")),
+    (grid, ("system", "compositions", "sampling", "dft")),
     (labels, ("compositions", "dft", "model")),
     (dynamics, ("ensemble", "model")),
     (frames, ("system", "sampling", "dft", "dataset")),

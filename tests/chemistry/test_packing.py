@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilmlip.chemistry.ion import load_ion
-from ilmlip.chemistry.packing import CLEARANCE, TooTightError, closest_contact, pack
+from ilmlip.chemistry.ion import CLEARANCE, load_ion
+from ilmlip.chemistry.packing import TooTightError, closest_contact, pack
 from ilmlip.spec.shipped import shipped
 
 IONS = {

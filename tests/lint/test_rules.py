@@ -45,6 +45,7 @@ def test_nothing_to_say() -> None:
         (["compositions.training=[[0.0,1.0]]"], "species-apart", "warning", "compositions.training.0"),
         (["model.r_max=6"], "cutoff-box", "warning", "model.r_max"),
         (["model.r_max=12"], "cutoff-box", "error", "model.r_max"),
+        (["sampling.grid_spacing=9"], "grid-narrow", "error", "sampling.grid_spacing"),
         (["model.loss.stress=1", "dft.stress=false"], "stress-missing", "error", "model.loss.stress"),
         (["dft=gfn1_xtb", "model.shifts=zero"], "quantum-shifts", "error", "model.shifts"),
         (["dft=gfn1_xtb", "model.shifts=mean"], "quantum-shifts", "error", "model.shifts"),
