@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilmlip.chemistry.boxes import read_one
+from ilmlip.chemistry.boxes import read, read_one
 from ilmlip.errors import StageError
 from ilmlip.plan.compile import plan_of
 from ilmlip.plan.task import Task
@@ -50,6 +50,6 @@ def test_a_cell_is_labelled(tasks: dict[str, Task], tmp_path: Path) -> None:
     stage("crystal").run(tasks["crystal"].params, Inputs({}), tmp_path / "cell")
     given = Inputs({"trajectory": (Given("crystal", tmp_path / "cell", {}),)})
     stage("label").run(tasks["label"].params, given, tmp_path / "label")
-    atoms = read_one(tmp_path / "label" / "frame.extxyz", 0)
+    (atoms,) = read(tmp_path / "label" / "frame.extxyz")
     assert np.abs(atoms.get_forces()).max() < 20
     assert np.abs(atoms.get_forces().sum(axis=0)).max() < 1e-3
