@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from ilmlip.report.dataset import markdown
+
 README = Path(__file__).with_name("README.md")
 
 
@@ -27,9 +29,7 @@ class Table:
 
     def text(self) -> str:
         """The table in Markdown under a line that says when, where and with what."""
-        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        return f"{self._circumstances()}\n\n{table}"
+        return f"{self._circumstances()}\n\n{markdown(self.columns, self.rows).rstrip()}"
 
     def _circumstances(self) -> str:
         today = datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -23,6 +23,8 @@ MEV: Final = 1e-3
 """eV in one meV."""
 HARTREE: Final = 27.211386245988
 """eV in one hartree."""
+RYDBERG: Final = HARTREE / 2
+"""eV in one rydberg."""
 BOHR: Final = 0.529177210903
 """Å in one bohr."""
 HARTREE_PER_K: Final = 3.1668115634556e-06

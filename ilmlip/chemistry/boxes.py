@@ -6,13 +6,15 @@ frame, from the packed box to the labelled data, so that no later step needs the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ilmlip.hashing import digest
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -39,6 +41,20 @@ def atoms_of(
     atoms.set_array("ion_id", np.array(list(ion_id), dtype=int))
     atoms.set_array("ion_type", np.array(list(ion_type)))
     return atoms
+
+
+def labelled(atoms: Atoms, quantities: Mapping[str, Any]) -> Atoms:
+    """The atoms with their label: energy, forces, stress by ASE's names, in its units and signs."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    atoms.calc = SinglePointCalculator(atoms, **quantities)
+    return atoms
+
+
+def mark(symbols: Sequence[str], cell: Any, positions: Any) -> str:
+    """A digest that two frames share if they are the same to a millionth of an Å."""
+    geometry = [np.round(part, 6).tolist() for part in (cell, positions)]
+    return digest("ilmlip.frame", [list(symbols), geometry])
 
 
 def write(path: Path, frames: Atoms | list[Atoms]) -> None:

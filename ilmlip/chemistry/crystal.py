@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import combinations_with_replacement
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -70,10 +71,10 @@ class Crystal(Record):
                 f"{units} formula units are no whole number of cells of {self.units}; give a "
                 f"multiple of {self.units}",
             )
+        divisors = [n for n in range(1, number + 1) if number % n == 0]
         found = [
             (a, b, number // (a * b))
-            for a in range(1, number + 1)
-            for b in range(a, number + 1)
+            for a, b in combinations_with_replacement(divisors, 2)
             if number % (a * b) == 0 and number // (a * b) >= b
         ]
         return min(found, key=lambda one: one[2] - one[0])

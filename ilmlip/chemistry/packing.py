@@ -54,11 +54,13 @@ def pack(
     return Packed(tuple(names[i] for i in order), np.concatenate(placed), side * spacing)
 
 
-def closest_contact(positions: NDArray[np.float64], ion_id: Sequence[int], length: float) -> float:
-    """Least distance (Å) between atoms of different ions in a cubic box, by minimum image."""
+def closest_contact(
+    positions: NDArray[np.float64], ion_id: Sequence[int], lengths: float | Sequence[float]
+) -> float:
+    """Least distance (Å) between atoms of different ions in an orthogonal box, by minimum image."""
     ids = np.asarray(ion_id)
     delta = positions[:, None] - positions[None]
-    delta -= length * np.round(delta / length)
+    delta -= np.asarray(lengths) * np.round(delta / np.asarray(lengths))
     distance = np.linalg.norm(delta, axis=2)
     distance[ids[:, None] == ids[None]] = np.inf
     return float(distance.min(initial=np.inf))

@@ -19,7 +19,7 @@ from ilmlip.engines.process import last_error, program_environment, program_word
 from ilmlip.errors import StageError
 from ilmlip.spec.dft import Cp2k, Rung
 from ilmlip.spec.profile import profile
-from ilmlip.units import HARTREE
+from ilmlip.units import RYDBERG
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,7 +33,6 @@ DATA = ("/usr/share/cp2k", "/usr/local/share/cp2k/data")
 DAMPING = {"d3": "DFTD3", "d3bj": "DFTD3(BJ)"}
 MAX_STEPS, OUTER = 30, 20
 """Steps of an inner loop of the orbital transformation, and outer loops."""
-RYDBERG = HARTREE / 2
 
 SCF_FAILED = re.compile(r"SCF run NOT converged|outer SCF loop FAILED|SCF run FAILED")
 SOURCE = re.compile(r"\.F:\d+$")

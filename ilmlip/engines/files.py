@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from ilmlip.engines.labelling import Labelled
 from ilmlip.errors import StageError
 from ilmlip.spec.files import Reading
-from ilmlip.units import BAR, BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL
+from ilmlip.units import BAR, BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, RYDBERG
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 Array = NDArray[np.float64]
-ENERGY = {"eV": 1.0, "Hartree": HARTREE, "Ry": HARTREE / 2, "kcal/mol": KCAL_PER_MOL,
+ENERGY = {"eV": 1.0, "Hartree": HARTREE, "Ry": RYDBERG, "kcal/mol": KCAL_PER_MOL,
           "kJ/mol": KJ_PER_MOL}  # fmt: skip
 """eV in each unit of energy."""
 LENGTH = {"Å": 1.0, "Bohr": BOHR, "nm": 10.0}
 """Å in each unit of length."""
 STRESS = {"eV/Å³": 1.0, "GPa": 1e4 * BAR, "kbar": 1e3 * BAR, "bar": BAR,
-          "Hartree/Bohr³": HARTREE / BOHR**3, "Ry/Bohr³": HARTREE / 2 / BOHR**3}  # fmt: skip
+          "Hartree/Bohr³": HARTREE / BOHR**3, "Ry/Bohr³": RYDBERG / BOHR**3}  # fmt: skip
 """eV/Å³ in each unit of stress."""
 ORDER = {"xx_yy_zz_yz_xz_xy": [0, 1, 2, 3, 4, 5], "xx_yy_zz_xy_yz_zx": [0, 1, 2, 4, 5, 3]}
 """Where each of xx, yy, zz, yz, xz, xy stands."""
@@ -87,10 +87,10 @@ def _value(there: dict[str, Any], key: str, name: str, field: str) -> Any:
 
 def _stress(value: Array, reading: Reading, volume: float, name: str) -> Array:
     """(6,): xx, yy, zz, yz, xz, xy, eV/Å³, positive is tension."""
+    from ase.stress import full_3x3_to_voigt_6_stress
+
     if value.size == 9:
-        full = value.reshape(3, 3)
-        full = (full + full.T) / 2
-        six = np.array([full[0, 0], full[1, 1], full[2, 2], full[1, 2], full[0, 2], full[0, 1]])
+        six = np.asarray(full_3x3_to_voigt_6_stress(value.reshape(3, 3)))
     elif value.shape == (6,):
         six = value[ORDER[reading.stress_order]]
     else:

@@ -71,7 +71,7 @@ def labels(spec: Spec) -> Iterator[Finding]:
 def grid(spec: Spec) -> Iterator[Finding]:
     """`grid-narrow`: the packing's grid against the largest ion."""
     system, mix = spec.system, spec.compositions
-    if system.crystal is not None or spec.dft.engine == "files":
+    if not spec.is_sampled():
         return
     names = {name for x in mix.everything() for name in ion_counts(system, mix, x)}
     least = least_spacing(system.ions[name].geometry() for name in names)
@@ -117,7 +117,7 @@ def dynamics(spec: Spec) -> Iterator[Finding]:
 
 def frames(spec: Spec) -> Iterator[Finding]:
     """`frames-correlated` and `test-same-trajectory`."""
-    if spec.system.crystal is not None or spec.dft.engine == "files":
+    if not spec.is_sampled():
         return  # each frame is a cell of its own, or was chosen by others
     apart = spec.sampling.interval * spec.dataset.every
     if apart < INDEPENDENT:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ilmlip.chemistry.crystal import Crystal
 from ilmlip.errors import SpecError
 from ilmlip.hashing import digest, plain
 from ilmlip.plan.graph import Plan
@@ -77,6 +78,7 @@ class Frames:
 
     def __init__(self, plan: Plan, spec: Spec) -> None:
         self.plan, self.spec = plan, spec
+        self.forcefield = cache(self._forcefield)
         self.sampled = cache(self._sampled)
         self.configurations = cache(self._configurations)
         self.labels = cache(self._labels)
@@ -84,7 +86,6 @@ class Frames:
         self.atoms = cache(self._atoms)
         self.dataset = cache(self._dataset)
         self.elements = self._elements()
-        self.forcefield = "" if spec.system.crystal else self._forcefield()
 
     # --- configurations and labels
 
@@ -106,6 +107,7 @@ class Frames:
 
     def _sampled(self, x: Composition, structure: int, temperature: float) -> str:
         """The trajectory of one structure at one temperature: built, equilibrated, sampled."""
+        forcefield = self.forcefield()
         sampling, counts = self.spec.sampling, self._counts(x)
         seed = self._seed(x, structure, temperature)
         about: About = {"composition": composition_label(x), "structure": structure}
@@ -139,7 +141,7 @@ class Frames:
                 else box_density(self.spec.system, self.spec.compositions, x),
                 "settle": sampling.settle,
             },
-            {"forcefield": (self.forcefield,), "structure": (built,)},
+            {"forcefield": (forcefield,), "structure": (built,)},
             about=about,
         )
         return add(
@@ -151,7 +153,7 @@ class Frames:
                 "interval": sampling.interval,
                 "barostat_time": sampling.barostat_time if npt else None,
             },
-            {"forcefield": (self.forcefield,), "structure": (equilibrated,)},
+            {"forcefield": (forcefield,), "structure": (equilibrated,)},
             about={**about, "T": temperature, "system": self.spec.system.name},
         )
 
@@ -163,7 +165,7 @@ class Frames:
         crystal each is an arrangement of its own.
         """
         if self.spec.system.crystal is not None:
-            return (self._cells(x, role),)
+            return (self._cells(self.spec.system.crystal, x, role),)
         structure, first = self._place(role)
         found = []
         for temperature in self.spec.sampling.all_temperatures():
@@ -175,12 +177,9 @@ class Frames:
             )
         return tuple(found)
 
-    def _cells(self, x: Composition, role: int) -> tuple[Configuration, ...]:
+    def _cells(self, crystal: Crystal, x: Composition, role: int) -> tuple[Configuration, ...]:
         """Disordered cells of a crystal, each with a seed of its own."""
-        crystal, units = self.spec.system.crystal, self.spec.compositions.pairs
-        if crystal is None:
-            raise ValueError(f"{self.spec.system.name} is no crystal")
-        temperature = self.spec.sampling.temperature
+        units, temperature = self.spec.compositions.pairs, self.spec.sampling.temperature
         found = []
         for number in range(self.spec.dataset.frames):
             name = ["crystal", self.spec.sampling.seed, composition_label(x), role, number]
@@ -265,7 +264,7 @@ class Frames:
     def _label_needs(self, trajectory: str) -> dict[str, tuple[str, ...]]:
         needs: dict[str, tuple[str, ...]] = {"trajectory": (trajectory,)}
         if self.spec.dft.engine == "opls":
-            return {"forcefield": (self.forcefield,), **needs}
+            return {"forcefield": (self.forcefield(),), **needs}
         return needs
 
     def _how(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from ilmlip.chemistry.ion import load_ion
 from ilmlip.errors import SpecError
+from ilmlip.hashing import file_digest
 from ilmlip.record import Record
 from ilmlip.spec import paths
 from ilmlip.spec.compose import (
@@ -73,6 +75,8 @@ class _Loader:
         self.beside = self.file.parent if self.file else None
         self.allow = allow
         self.read: list[str] = []
+        self.digest = cache(file_digest)
+        """Each file of labels is read once, however many points name it."""
         typed = typed_settings(texts, self.file, multirun)
         self.swept: set[str] = set()
         """Keys of what the points may differ in, one value in the file's sweep included."""
@@ -234,8 +238,8 @@ class _Loader:
         if name == "system":
             raw = self._with_ions(raw, sources)
         if name == "dft" and has_labelled_files(raw):
-            raw = paths.labelled_files(raw, sources, self.file, self.allow)
-            self.read += [path for path in raw["files"]["paths"] if path not in self.read]
+            raw = paths.labelled_files(raw, sources, self.file, self.allow, self.digest)
+            self.read += raw["files"]["paths"]
         paths.check(name, raw, sources, self.file, self.allow)
         info = Spec.model_fields.get(name)
         kind = info.annotation if info else None

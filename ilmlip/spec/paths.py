@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ilmlip.errors import SpecError
-from ilmlip.hashing import file_digest
 from ilmlip.spec.locate import Sources
 from ilmlip.spec.shipped import did_you_mean, options
 from ilmlip.spec.yaml_file import shown
@@ -62,7 +61,11 @@ def ion_file(
 
 
 def labelled_files(
-    dft: Any, sources: Sources, file: Path | None, allow: Sequence[str]
+    dft: Any,
+    sources: Sources,
+    file: Path | None,
+    allow: Sequence[str],
+    digest: Callable[[Path], str],
 ) -> dict[str, Any]:
     """The section `dft` with the paths of its labelled files made whole, and with their SHA-256.
 
@@ -81,7 +84,7 @@ def labelled_files(
         path = (folder / value).resolve()
         if not path.is_file():
             raise SpecError(where, f"no such file: {value} (looked at {shown(path)})")
-        digests.append(file_digest(path))
+        digests.append(digest(path))
         if index < len(stated) and stated[index] != digests[-1]:
             raise SpecError(
                 where,

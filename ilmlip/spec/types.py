@@ -174,6 +174,10 @@ class Spec(Record):
     cluster: Cluster = field("Where jobs run")
     tracking: Tracking = field("Where runs are logged", default=Tracking())
 
+    def is_sampled(self) -> bool:
+        """Whether configurations come from classical dynamics of the ions."""
+        return self.system.crystal is None and self.dft.engine != "files"
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         _check(self)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ilmlip.chemistry.boxes import atoms_of, write
 from ilmlip.chemistry.crystal import Crystal
-from ilmlip.chemistry.disorder import CrowdedError, disordered, distances
+from ilmlip.chemistry.disorder import CrowdedError, disordered
+from ilmlip.chemistry.packing import closest_contact
 from ilmlip.errors import StageError
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
@@ -36,9 +35,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     number = len(cell.elements)
     atoms = atoms_of(cell.elements, range(number), cell.elements, cell.positions, cell.lengths)
     write(work / FRAMES, atoms)
-    apart = distances(cell.positions, cell.positions, np.array(cell.lengths))
-    np.fill_diagonal(apart, np.inf)
-    return Output((FRAMES,), {"closest_contact": float(apart.min()), "atoms": number})
+    contact = closest_contact(cell.positions, range(number), cell.lengths)
+    return Output((FRAMES,), {"closest_contact": contact, "atoms": number})
 
 
 STAGE = Stage("crystal", 1, Params, run, Resources(memory_gb=0.3, seconds=0.3))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ilmlip.chemistry.boxes import mark
 from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.errors import StageError
 from ilmlip.hashing import digest
@@ -247,11 +248,10 @@ def _refuse_twins(frames: Sequence[Frame], names: Sequence[str]) -> None:
     """No frame may stand on both sides of a split: refuse any that is there twice."""
     seen: dict[str, str] = {}
     for frame, name in zip(frames, names, strict=True):
-        geometry = [np.round(part, 6).tolist() for part in (frame.cell, frame.positions)]
-        mark = digest("ilmlip.frame", [frame.symbols, geometry])
-        if mark in seen:
-            raise StageError(f"labels {seen[mark]} and {name} are of one and the same frame")
-        seen[mark] = name
+        own = mark(frame.symbols, frame.cell, frame.positions)
+        if own in seen:
+            raise StageError(f"labels {seen[own]} and {name} are of one and the same frame")
+        seen[own] = name
 
 
 def _summary(frames: Sequence[Frame], formulas: Sequence[str]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ilmlip.chemistry.boxes import write
+from ilmlip.chemistry.boxes import labelled, mark, write
 from ilmlip.chemistry.connectivity import UnknownIonError, composition_of, formula_of, ions_in
 from ilmlip.engines.files import STRESS, frames
 from ilmlip.errors import StageError
-from ilmlip.hashing import digest, file_digest
+from ilmlip.hashing import file_digest
 from ilmlip.observables.label_checks import Slope, net_force, not_finite, off_median, stress_slopes
 from ilmlip.record import Record, field
 from ilmlip.spec.files import Reading
@@ -148,11 +148,10 @@ def _faults(
                 "(dft.files.most_net_force)"
             )
         else:
-            places = [np.round(part, 6).tolist() for part in (one.cell.array, one.positions)]
-            mark = digest("ilmlip.frame", [one.get_chemical_symbols(), places])
-            if mark in seen:
-                found[i] = f"is {names[seen[mark]]} once more"
-            seen.setdefault(mark, i)
+            own = mark(one.get_chemical_symbols(), one.cell.array, one.positions)
+            if own in seen:
+                found[i] = f"is {names[seen[own]]} once more"
+            seen.setdefault(own, i)
     return found
 
 
@@ -191,13 +190,10 @@ def _hint(slope: float, reading: Reading) -> str:
 
 
 def _labelled(atoms: Atoms, label: Labelled) -> Atoms:
-    from ase.calculators.singlepoint import SinglePointCalculator
-
     results: dict[str, Any] = {"energy": label.energy, "forces": label.forces}
     if label.stress is not None:
         results["stress"] = label.stress
-    atoms.calc = SinglePointCalculator(atoms, **results)
-    return atoms
+    return labelled(atoms, results)
 
 
 STAGE = Stage("imported", 1, Params, run, Resources(memory_gb=1.0, seconds=10))

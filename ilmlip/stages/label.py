@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ilmlip.chemistry.boxes import write
+from ilmlip.chemistry.boxes import labelled, write
 from ilmlip.record import field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
@@ -19,15 +19,12 @@ class Params(Labelling):
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Label a frame of role `trajectory`; writes frame.extxyz. opls needs role `forcefield` too."""
-    from ase.calculators.singlepoint import SinglePointCalculator
-
     atoms = frame_of(inputs, params.frame)
     began = time.monotonic()
     with params.open(inputs, work) as session:
         found, tries = tried(lambda rung: session.label(atoms, rung), ladder(inputs))
         kept, tools = session.files(), session.tools()
-    atoms.calc = SinglePointCalculator(atoms, **params.quantities(found))
-    write(work / "frame.extxyz", atoms)
+    write(work / "frame.extxyz", labelled(atoms, params.quantities(found)))
     values = {"energy": found.energy, **({"terms": dict(found.terms)} if found.terms else {})}
     notes = {"tries": tries, "engine_seconds": time.monotonic() - began}
     return Output(("frame.extxyz", *kept), values, tools, notes)

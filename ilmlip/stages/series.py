@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from ilmlip.chemistry.boxes import write
+from ilmlip.chemistry.boxes import labelled, write
 from ilmlip.engines.labelling import Labelled, Session, Step
 from ilmlip.engines.moves import (
     dynamics,
@@ -163,13 +163,10 @@ class _Series:
 
 
 def _frame(params: Params, step: Step) -> Atoms:
-    from ase.calculators.singlepoint import SinglePointCalculator
-
     atoms: Atoms = step.atoms.copy()
     atoms.set_momenta(None)
     atoms.info["step"] = step.number
-    atoms.calc = SinglePointCalculator(atoms, **params.quantities(step.label))
-    return atoms
+    return labelled(atoms, params.quantities(step.label))
 
 
 def _write_table(params: Params, steps: Sequence[Step], path: Path) -> None:

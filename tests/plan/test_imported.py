@@ -28,7 +28,9 @@ def test_nothing_is_sampled_or_labelled() -> None:
     plan = plan_of(load_study(words(FRAME)))
     stages = Counter(task.stage for task in plan)
     assert stages["imported"] == 1
-    assert not {"build", "equilibrate", "sample", "label", "series", "atom"} & set(stages)
+    assert not {"forcefield", "build", "equilibrate", "sample", "label", "series", "atom"} & set(
+        stages
+    )
     assert {"imported", "imported_report", "dataset_report", "matrix"} <= set(plan.outputs[0])
 
 
