@@ -20,6 +20,8 @@ CLEARANCE = 2.0
 """Å between the spheres around neighbouring ions on a grid; nothing closer can overlap."""
 CHARGE_TOLERANCE = 1e-9
 """e; charges in data files are decimal numbers, so that their sum is off by rounding alone."""
+FARTHEST = 1000.0
+"""Å from the origin; an atom beyond it is a slip of the pen, or in another unit."""
 
 DRAFT: Final = {"draft": True}
 """Context of a validation that leaves the charges' sum and missing parameters to the caller."""
@@ -130,6 +132,12 @@ class IonData(Record):
         for atom in self.atoms:
             if atom.element not in MASSES:
                 raise SpecError("atoms", f"atom {atom.name} has unknown element {atom.element!r}")
+            if max(map(abs, atom[-3:])) > FARTHEST:
+                raise SpecError(
+                    "atoms",
+                    f"atom {atom.name} lies at {', '.join(f'{x:g}' for x in atom[-3:])}; give "
+                    f"positions in Å, at most {FARTHEST:g} from the origin",
+                )
             if atom.type not in self.lj:
                 valid = ", ".join(self.lj)
                 raise SpecError(
