@@ -118,7 +118,10 @@ def broken(tmp_path: Path, change) -> str:
         (lambda d: d["atoms"][0].__setitem__(3, 1.0), ["sum to -1.340000 e", "-1 e"]),
         (lambda d: d["atoms"][1].__setitem__(0, "P"), ["P stands twice"]),
         (lambda d: d["atoms"][1].__setitem__(1, "Xx"), ["unknown element 'Xx'"]),
-        (lambda d: d["atoms"][1].__setitem__(4, -1e300), ["atom F1 lies at -1e+300", "at most 1000"]),
+        (
+            lambda d: d["atoms"][1].__setitem__(4, -1e300),
+            ["atom F1 lies at -1e+300", "at most 1000"],
+        ),
         (lambda d: d["bonds"].append(["P", "F9"]), ["unknown atom 'F9'", "F6"]),
         (lambda d: d["bonds"].append(["F1", "P"]), ["bond F1-P stands twice"]),
         (lambda d: d["bonds"].append(["P", "P"]), ["P is bonded to itself"]),
