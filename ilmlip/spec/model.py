@@ -26,7 +26,7 @@ _NAMED = {
     "allegro_mlp_hidden_layers_width": "mlp_width",
     "readout_mlp_hidden_layers_width": "mlp_width",
     "per_type_energy_shifts": "shifts", "per_type_energy_scales": "", "type_names": "",
-    "avg_num_neighbors": "",
+    "avg_num_neighbors": "", "pair_potential": "zbl",
 }  # fmt: skip
 """Arguments of nequip's builders that a field says already, or that follow from the data (empty)."""
 
@@ -70,11 +70,36 @@ class Recipe(Record):
     mlp_width: Count = field("Width of the hidden layers of the radial (allegro: all) networks")
     loss: Loss = field("Weights of the loss", default=Loss())
     learning_rate: float = field("Learning rate of Adam at the start", gt=0, le=1)
-    schedule: Literal["constant", "cosine"] = field(
-        "The learning rate over the steps; cosine goes down to zero", default="cosine"
+    schedule: Literal["constant", "cosine", "plateau"] = field(
+        "The learning rate over the steps: cosine goes down to zero; plateau falls by a factor when "
+        "the validation error has not",
+        default="cosine",
+    )
+    plateau_factor: float = field(
+        "plateau: the factor that the learning rate falls by", gt=0, lt=1, default=0.5, later=True
+    )
+    plateau_patience: int = field(
+        "plateau: epochs without a smaller validation error before it falls",
+        ge=1,
+        default=10,
+        later=True,
     )
     batch_size: int = field("Frames in a batch", ge=1)
     max_steps: int = field("Optimiser steps", ge=1)
+    early_stopping: int | None = field(
+        "The training ends after so many epochs without a smaller validation error; null: never",
+        ge=1,
+        default=None,
+        later=True,
+    )
+    max_hours: float | None = field(
+        "The training ends after so many hours, wherever it is then, so that its result depends on "
+        "the machine; null: never",
+        gt=0,
+        le=10_000,
+        default=None,
+        later=True,
+    )
     ema_decay: float | None = field(
         "Decay of the running average of the weights, which then is the model; null: none",
         gt=0,
@@ -93,6 +118,12 @@ class Recipe(Record):
     )
     refit_shifts: bool = field(
         "Whether the shifts are solved again on the residuals of the trained network", default=True
+    )
+    zbl: bool = field(
+        "Whether the repulsion of nuclei (Ziegler, Biersack, Littmark) is added to the network, for "
+        "atoms closer than any in the frames",
+        default=False,
+        later=True,
     )
     native: dict[NativeName, NativeValue] = field(
         "Further arguments of nequip's model builder by its own names, such as radial_mlp_depth: "
