@@ -180,11 +180,16 @@ def read_curve(*parts: Path) -> list[dict[str, float]]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one frame: eV, eV/Å (atoms, 3), and the energy of each atom (atoms,)."""
+    """What a model says of one frame."""
 
     energy: float
+    """eV."""
     forces: Array
+    """(atoms, 3), eV/Å."""
     atomic_energies: Array
+    """(atoms,), eV."""
+    stress: Array
+    """(6,): xx, yy, zz, yz, xz, xy, eV/Å³, positive is tension."""
 
 
 class Potential:
@@ -205,7 +210,7 @@ class Potential:
         )
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
-        """Energy, forces and atomic energies of each frame.
+        """Energy, forces, stress and atomic energies of each frame.
 
         Raises StageError for a frame with an element that the model does not know, and when what
         it predicts is not finite.
@@ -224,6 +229,7 @@ class Potential:
         return found
 
     def _batch(self, frames: Sequence[Frame]) -> list[Prediction]:
+        from ase.stress import full_3x3_to_voigt_6_stress
         from nequip.data import AtomicDataDict, from_ase
 
         data = []
@@ -233,17 +239,18 @@ class Potential:
                 item = transform(item)
             data.append(item)
         out = self._model(AtomicDataDict.batched_from_list(data))
-        energy, forces, atomic = (
+        energy, forces, atomic, stress = (
             out[key].detach().numpy().astype(float)
-            for key in ("total_energy", "forces", "atomic_energy")
+            for key in ("total_energy", "forces", "atomic_energy", "stress")
         )
         ends = np.cumsum([len(frame) for frame in frames])[:-1]
         return [
-            Prediction(float(e), f, a)
-            for e, f, a in zip(
+            Prediction(float(e), f, a, full_3x3_to_voigt_6_stress(s))
+            for e, f, a, s in zip(
                 energy.reshape(-1),
                 np.split(forces, ends),
                 np.split(atomic[:, 0], ends),
+                stress,
                 strict=True,
             )
         ]

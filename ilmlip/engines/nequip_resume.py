@@ -4,7 +4,7 @@ nequip takes whatever a checkpoint holds and compares it with nothing. So each w
 of what its training is made of (config, frames, versions), and only a checkpoint beside the very same
 note is gone on from. nequip keeps the state of the shuffling too, so that the end is the same.
 
-nequip also runs what lies in a checkpoint, which is a pickle. What it is given here has been read as
+nequip also runs what a checkpoint says. What it is given here has been read as
 tensors and plain values, and written anew.
 """
 

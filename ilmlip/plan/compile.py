@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ilmlip.chemistry.rank import differences
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
-from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
+from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
@@ -196,6 +197,33 @@ class _Models:
             about={**entry, "composition": composition_label(x), "model": model["key"]},
         )
 
+    def _ion_energies(
+        self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
+    ) -> dict[str, tuple[str, str]]:
+        """What an ion is worth, by each model and by the labels."""
+        spec = self.spec
+        tested = spec.compositions.fractions
+        counts = [ion_counts(spec.system, spec.compositions, x) for x in tested]
+        key = add(
+            self.plan,
+            "ion_energies",
+            {
+                "entries": entries,
+                "compositions": [composition_label(x) for x in tested],
+                "differences": differences(counts, spec.system.charges()),
+            },
+            {
+                "evaluations": evaluations,
+                "tests": tuple(self.frames.dataset((x,), TESTING) for x in tested),
+            },
+            quorum={"evaluations": SOME, "tests": SOME},
+        )
+        return {
+            "ion_energies": (key, "ion_energies.csv"),
+            "ion_energies_page": (key, "ion_energies.md"),
+            "ion_energies_figure": (key, "ion_energies.png"),
+        }
+
     def _outputs(
         self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
     ) -> dict[str, tuple[str, str]]:
@@ -207,7 +235,13 @@ class _Models:
         needs, some = {"evaluations": evaluations}, {"evaluations": SOME}
         params: dict[str, Any] = {"entries": entries, "trained": trained}
         key = add(self.plan, "matrix", params, needs, quorum=some)
-        outputs = {"matrix": (key, "matrix.csv"), "figure": (key, "matrix.png")}
+        outputs = {
+            "matrix": (key, "matrix.csv"),
+            "matrix_page": (key, "matrix.md"),
+            "figure": (key, "matrix.png"),
+            "errors_figure": (key, "errors.png"),
+            **self._ion_energies(entries, evaluations),
+        }
         asked = self.spec.analysis.findings
         if asked is None:
             return outputs

@@ -95,6 +95,17 @@ def table(rows: Sequence[Row], quantity: str) -> tuple[list[str], list[str], lis
     return models, compositions, values
 
 
+def errors_of(rows: Sequence[Row], quantity: str) -> dict[tuple[str, str], float]:
+    """The standard error of each model and composition: over seeds; of one seed, over its frames."""
+    found: dict[tuple[str, str], float] = {}
+    for row in rows:
+        if row.quantity != quantity or row.stderr is None:
+            continue
+        at = row.model, row.composition
+        found[at] = row.stderr if row.seed is None else found.get(at, row.stderr)
+    return found
+
+
 def composition_order(composition: str) -> tuple[int, float, str]:
     """Mole fractions by value, then names by the alphabet."""
     try:

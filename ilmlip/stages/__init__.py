@@ -24,6 +24,7 @@ NAMES = (
     "fit_linear",
     "evaluate",
     "matrix",
+    "ion_energies",
     "findings",
     "probe",
 )

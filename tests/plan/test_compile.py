@@ -40,7 +40,7 @@ def test_the_quickstart_holds_what_its_models_and_tests_need(quick: Plan) -> Non
     assert Counter(task.stage for task in quick) == {
         "forcefield": 1, "build": 8, "equilibrate": 8, "sample": 8, "label": 8 * 50,
         "dataset": 2 + 6, "train": 2 * 3, "fit_linear": 2, "evaluate": (2 * 3 + 2) * 6,
-        "matrix": 1, "findings": 1,
+        "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
@@ -67,20 +67,20 @@ def test_no_test_frame_comes_from_a_training_trajectory(quick: Plan) -> None:
 
 def test_r_max_retrains_and_evaluates_only(quick: Plan) -> None:
     assert new(plan("model.r_max=6"), quick) == {
-        "train": 6, "evaluate": 36, "matrix": 1, "findings": 1,
+        "train": 6, "evaluate": 36, "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
 def test_ten_more_frames_label_ten_more_a_structure(quick: Plan) -> None:
     assert new(plan("dataset.frames=60"), quick) == {
         "label": 8 * 10, "dataset": 8, "train": 6, "fit_linear": 2, "evaluate": 48,
-        "matrix": 1, "findings": 1,
+        "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
 def test_a_further_seed_trains_one_a_set(quick: Plan) -> None:
     assert new(plan("model.seeds=[1,2,3,4]"), quick) == {
-        "train": 2, "evaluate": 12, "matrix": 1, "findings": 1,
+        "train": 2, "evaluate": 12, "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_points_share_their_tasks() -> None:
     specs = [load([*QUICK, f"model.r_max={r}"]) for r in (4, 5, 6)]
     both = compile_study(specs)
     one = compile_study(specs[:1])
-    assert len(both) - len(one) == 2 * (6 + 36 + 2)
+    assert len(both) - len(one) == 2 * (6 + 36 + 3)
     shared = [key for key, points in both.points().items() if points == [0, 1, 2]]
     assert {both.tasks[key].stage for key in shared} >= {"sample", "label", "dataset"}
 
@@ -136,6 +136,7 @@ def test_golden_quickstart() -> None:
         "build": "build-k1-b18e11bb1b38c7af29abdfd9",
         "sample": "sample-k1-46e58f9d90c8be4e08a306b3",
         "label": "label-k1-5c2a2bbdf46fe581e50779ba",
+        "train": "train-k1-53354483408dbbc08942a3b9",
         "fit_linear": "fit_linear-k1-1c370e3732e5881ddec742ed",
     }
     assert {n: next(t.key for t in found if t.stage == n) for n in golden} == golden
@@ -145,7 +146,8 @@ def test_another_engine_labels_the_same_configurations(quick: Plan) -> None:
     """No new dynamics, and no force field among a quantum label's inputs."""
     found = plan("dft=gfn1_xtb")
     assert set(new(found, quick)) == {
-        "label", "dataset", "train", "fit_linear", "evaluate", "matrix", "findings"
+        "label", "dataset", "train", "fit_linear", "evaluate", "matrix", "ion_energies",
+        "findings",
     }  # fmt: skip
     labels = [task for task in found if task.stage == "label"]
     assert len(labels) == 400
