@@ -52,7 +52,11 @@ def rows(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "own",
-    [{}, {"ema_decay": 0.9}, {"schedule": "plateau", "plateau_patience": 2}],
+    [
+        {},
+        pytest.param({"ema_decay": 0.9}, marks=pytest.mark.slow),
+        pytest.param({"schedule": "plateau", "plateau_patience": 2}, marks=pytest.mark.slow),
+    ],
     ids=["cosine", "averaged", "plateau"],
 )
 def test_killed_and_gone_on_is_as_never_killed(smoke_model, toy_sets, tmp_path, own):
