@@ -38,6 +38,7 @@ COMMANDS = {
     "verify": ("share:verify", "say which results of a frozen file stand in the store, and agree"),
     "diff": ("share:diff", "compare two specs, field by field and by stages: A [...] B [...]"),
     "report": ("report:report", "write a study as one HTML page: errors, curves, data, failures"),
+    "ui": ("ui:ui", "open MLflow's page on the runs: SPEC, or the mlflow.db of this folder"),
     "check-ion": (
         "check_ion:check_ion",
         "say whether an ion's data file is complete and sane, and run the ion alone",
@@ -144,6 +145,8 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         add("--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run")
     if name == "freeze":
         add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
+    if name == "ui":
+        add("--port", type=int, default=5000, metavar="N", help="default: 5000")
     if name == "report":
         add("-o", "--output", metavar="FILE", help="where to write; default: STUDY.html")
 

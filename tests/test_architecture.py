@@ -186,7 +186,10 @@ def test_nothing_unpickles() -> None:
 
 
 def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
-    """`strip` reads what nequip-train has just left, `_rewritten` what it left when it was killed."""
+    """`strip` reads what nequip-train has just left, `_rewritten` what it left when it was killed.
+
+    A committee reads the arrays of its members, without objects.
+    """
     found = {
         (dotted(path), function.name, ast.unparse(call))
         for path in readers()
@@ -199,4 +202,5 @@ def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
     assert found == {
         ("ilmlip.engines.nequip_weights", "strip", plain),
         ("ilmlip.engines.nequip_resume", "_rewritten", plain),
+        ("ilmlip.stages.committee", "run", "np.load(given.path / FILES[0], allow_pickle=False)"),
     }
