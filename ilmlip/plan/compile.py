@@ -9,6 +9,7 @@ from typing import Any
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
+from ilmlip.plan.models import leaving
 from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
@@ -90,13 +91,15 @@ class _Models:
         """Everything that the point's outputs need."""
         entries: list[dict[str, Any]] = []
         evaluations: list[str] = []
-        for model in self._models():
+        models = self._models()
+        for model in models:
             for x in self.spec.compositions.fractions:
                 evaluations.append(self._evaluate(model, x))
                 entries.append({**model["entry"], "composition": composition_label(x)})
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
+        outputs |= leaving(self.plan, self.spec.model, models)
         if not entries or self.spec.dft.engine == "files":
             outputs |= self._reports()
 
@@ -171,7 +174,7 @@ class _Models:
                     {"dataset": (data,), **atoms},
                     about={**about, "kind": model.architecture, "seed": seed},
                 )
-                found.append({"key": key, "kind": "nequip", "entry": entry})
+                found.append({"key": key, "kind": "nequip", "entry": entry, "dataset": data})
             if model.linear:
                 key = add(
                     self.plan,
