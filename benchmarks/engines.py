@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.measure import Used, measure, number, python, ratio, spread
 from benchmarks.report import Table
-from ilmlip.engines import lammps, nequip
+from ilmlip.engines import lammps, nequip_config
 from ilmlip.store import Result, Store
 
 AIM = "≥ 0.98"
@@ -132,7 +132,7 @@ def _nequip(store: Store, result: Result, folder: Path) -> Bare:
     (data,) = result.needs["dataset"]
     for name in ("train.extxyz", "val.extxyz"):
         shutil.copyfile(store.folder(data) / name, folder / name)
-    shutil.copyfile(result.path / nequip.CONFIG, folder / nequip.CONFIG)
+    shutil.copyfile(result.path / nequip_config.CONFIG, folder / nequip_config.CONFIG)
     program = Path(sys.executable).with_name("nequip-train")
     return [str(program), "-cn", "config"], {}
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "freeze": ("share:freeze", "write a study as one file: everything resolved, results expected"),
     "verify": ("share:verify", "say which results of a frozen file stand in the store, and agree"),
     "diff": ("share:diff", "compare two specs, field by field and by stages: A [...] B [...]"),
+    "report": ("report:report", "write a study as one HTML page: errors, curves, data, failures"),
     "check-ion": (
         "check_ion:check_ion",
         "say whether an ion's data file is complete and sane, and run the ion alone",
@@ -143,6 +144,8 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         add("--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run")
     if name == "freeze":
         add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
+    if name == "report":
+        add("-o", "--output", metavar="FILE", help="where to write; default: STUDY.html")
 
 
 def _complete(prefix: str, **_given: object) -> Iterator[str]:

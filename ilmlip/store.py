@@ -119,6 +119,22 @@ class Store:
         work.mkdir(parents=True)
         return work
 
+    def earlier_work(self, key: str, now: Path) -> Path | None:
+        """The newest work folder of earlier attempts at a key that is claimed; the others go.
+
+        It is moved into `now`, the folder of the attempt that begins. None if there is none.
+        """
+        left = [p for p in (self.root / "work").glob(f"{key}.*") if p != now]
+        failed = self.failed_folder(key) / "work"
+        found = sorted([*left, *([failed] if failed.is_dir() else [])], key=_newest)
+        if not found:
+            return None
+        target = now / "earlier"
+        found[-1].rename(target)
+        for old in found[:-1]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
     # --- reading
 
     def result(self, key: str) -> Result | None:
@@ -232,6 +248,11 @@ def write_text(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def _newest(folder: Path) -> float:
+    """When a file in a folder was last written."""
+    return max((p.stat().st_mtime for p in folder.iterdir()), default=folder.stat().st_mtime)
 
 
 def _same_inputs(there: Result, staged: Path) -> bool:

@@ -39,6 +39,8 @@ ONLY = {
     # export.tools: programs that an export carries, which run without ilmlip
     "torch": {
         "ilmlip.engines.nequip",
+        "ilmlip.engines.nequip_guard",
+        "ilmlip.engines.nequip_resume",
         "ilmlip.engines.nequip_weights",
         "ilmlip.export.tools",
     },
@@ -184,8 +186,8 @@ def test_nothing_unpickles() -> None:
     assert not found
 
 
-def test_a_checkpoint_is_opened_in_one_place_as_plain_values() -> None:
-    """`strip` reads what nequip-train has just left, and nothing else does."""
+def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
+    """`strip` reads what nequip-train has just left, `_rewritten` what it left when it was killed."""
     found = {
         (dotted(path), function.name, ast.unparse(call))
         for path in readers()
@@ -194,10 +196,8 @@ def test_a_checkpoint_is_opened_in_one_place_as_plain_values() -> None:
         for call in ast.walk(function)
         if isinstance(call, ast.Call) and ast.unparse(call.func) in ("torch.load", "np.load")
     }
+    plain = "torch.load(path, map_location='cpu', weights_only=True)"
     assert found == {
-        (
-            "ilmlip.engines.nequip_weights",
-            "strip",
-            "torch.load(path, map_location='cpu', weights_only=True)",
-        )
+        ("ilmlip.engines.nequip_weights", "strip", plain),
+        ("ilmlip.engines.nequip_resume", "_rewritten", plain),
     }

@@ -92,6 +92,24 @@ def coverage(
     )
 
 
+def differences(rows: Sequence[Counts], charges: Mapping[str, int]) -> list[dict[str, int]]:
+    """The differences of energies that rows of counts determine, as numbers of species.
+
+    Those of two species of like charge; where there is none, that of exchanging species as the rows
+    do, with more of them on the positive side: Li + S − Cl.
+    """
+    names = sorted({name for row in rows for name, n in row.items() if n})
+    pairs = [{a: 1, b: -1} for a, b in combinations(names, 2) if charges.get(a) == charges.get(b)]
+    if found := [pair for pair in pairs if in_span(pair, rows)]:
+        return found
+    other = next((row for row in rows[1:] if not in_span(row, rows[:1])), None)
+    if other is None:
+        return []
+    amounts = dict(exchange(rows[0], other))
+    sign = 1 if sum(n > 0 for n in amounts.values()) >= sum(n < 0 for n in amounts.values()) else -1
+    return [{name: sign * n for name, n in amounts.items()}]
+
+
 def exchange(trained: Counts, test: Counts) -> tuple[tuple[str, int], ...]:
     """What a composition has more and less of than a multiple of another, in smallest whole numbers.
 

@@ -8,6 +8,7 @@ training compositions picks by noise and cannot see the composition gap at all.
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import shlex
@@ -23,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.labelled import Frame
-from ilmlip.engines import nequip_weights
-from ilmlip.engines.nequip_config import CURVE_FOLDER, training_config
+from ilmlip.engines import nequip_resume, nequip_weights
+from ilmlip.engines.nequip_config import BROKEN, CONFIG, guarded, training_config
 from ilmlip.engines.nequip_weights import CHECKPOINT, NETWORK, WEIGHTS
 from ilmlip.engines.process import execute
 from ilmlip.errors import StageError
@@ -34,7 +35,7 @@ from ilmlip.units import MEV
 
 Array = NDArray[np.float64]
 
-CONFIG = "config.yaml"
+GUARDED = "guarded.yaml"
 LOG = "nequip.log"
 CURVE = "curve.csv"
 ATOMS_AT_ONCE = 1500
@@ -57,40 +58,73 @@ def tools() -> dict[str, str]:
     return {name: version(name) for name in ("nequip", "nequip-allegro", "torch", "e3nn")}
 
 
-def write(training: Training, shifts: Mapping[str, float], work: Path) -> Path:
+def write(
+    training: Training, shifts: Mapping[str, float], work: Path, *, some_stress: bool = False
+) -> Path:
     """Write the config into a folder that holds train.extxyz and val.extxyz.
 
-    `nequip-train -cn config`, started in that folder, does the same training without us.
+    `nequip-train -cn config`, started in that folder, does the same training without us; what is
+    run is GUARDED, which adds a watch over the loss. `some_stress`: see `training_config`.
     """
     import yaml
 
     path = work / CONFIG
     header = "# nequip-train -cn config  (in this folder, beside train.extxyz and val.extxyz)\n"
-    path.write_text(header + yaml.safe_dump(training_config(training, shifts), sort_keys=False))
+    config = training_config(training, shifts, some_stress=some_stress)
+    path.write_text(header + yaml.safe_dump(config, sort_keys=False))
+    (work / GUARDED).write_text(yaml.safe_dump(guarded(config), sort_keys=False))
+    nequip_resume.note(work, tools())
     return path
 
 
-def train(work: Path) -> list[dict[str, float]]:
-    """Run nequip-train in a folder with its config; the curve, one row an epoch.
+def train(work: Path, earlier: Path | None = None) -> tuple[list[dict[str, float]], int | None]:
+    """Run nequip-train in a folder with its config.
 
-    Leaves CHECKPOINT, CURVE and LOG. Raises StageError if the command fails, if the loss is not
-    finite, or if there is no checkpoint.
+    Goes on from the last checkpoint of `earlier`, the folder of an attempt that was broken off, if
+    that was the same training. Returns the curve, one row an epoch, and the step that it went on
+    from (None: from none). Leaves CHECKPOINT, CURVE and LOG. Raises StageError if the command
+    fails, if the loss is not finite (naming the step and the batch's frames), or if there is no
+    checkpoint.
     """
+    begun = nequip_resume.take_over(earlier, work) if earlier is not None else None
     # beside this Python: an environment need not be activated
     program = Path(sys.executable).with_name("nequip-train")
-    command = [str(program), "-cn", "config", "hydra.run.dir=nequip"]
+    command = [str(program), "-cn", Path(GUARDED).stem, "hydra.run.dir=nequip"]
+    if begun is not None:
+        command.append(f"+ckpt_path={nequip_resume.BEGIN}")
     environment = {"OMP_NUM_THREADS": _threads()}
-    execute(command, work, LOG, environment=environment, errors=("Error:", "Error(", "Exception:"))
     shown = shlex.join([program.name, *command[1:]])
-    curve = read_curve(work / CURVE_FOLDER / "metrics.csv")
-    _refuse_nan(curve, shown)
+    try:
+        execute(
+            command, work, LOG, environment=environment, errors=("Error:", "Error(", "Exception:")
+        )
+    except StageError as error:
+        raise _broken(work, error) from error
+    nequip_resume.finish(work)
+    curve = read_curve(*nequip_resume.curve_parts(work))
+    _refuse_nan(curve, work, shown)
     if not (work / CHECKPOINT).is_file():
         raise StageError("nequip-train left no checkpoint", command=shown, log=LOG)
     with (work / CURVE).open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(curve[-1]))
         writer.writeheader()
         writer.writerows(curve)
-    return curve
+    return curve, begun
+
+
+def _broken(work: Path, error: StageError) -> StageError:
+    """A training that failed: if by its loss, at which step and with which frames."""
+    if not (work / BROKEN).is_file():
+        return error
+    nequip_resume.forget(work)
+    found = json.loads((work / BROKEN).read_text())
+    frames = ", ".join(str(i) for i in found["frames"])
+    return StageError(
+        f"the loss is {found['loss']} at step {found['step']}, with frames {frames} (from 0) of "
+        "train.extxyz; look at them, or lower model.learning_rate",
+        command=error.command,
+        log=error.log,
+    )
 
 
 def _threads() -> str:
@@ -98,10 +132,11 @@ def _threads() -> str:
     return os.environ.get("OMP_NUM_THREADS", "1")
 
 
-def _refuse_nan(curve: Sequence[Mapping[str, float]], command: str) -> None:
+def _refuse_nan(curve: Sequence[Mapping[str, float]], work: Path, command: str) -> None:
     for row in curve:
         for name in ("train_loss", "val_loss"):
             if not math.isfinite(row.get(name, 0.0)):
+                nequip_resume.forget(work)
                 raise StageError(
                     f"{name} is {row[name]} at step {row['step']:.0f}; lower model.learning_rate",
                     command=command,
@@ -109,22 +144,27 @@ def _refuse_nan(curve: Sequence[Mapping[str, float]], command: str) -> None:
                 )
 
 
-def read_curve(path: Path) -> list[dict[str, float]]:
+def read_curve(*parts: Path) -> list[dict[str, float]]:
     """nequip's metrics.csv as one row an epoch: step, epoch, losses, errors in meV/atom, meV/Å.
 
-    An epoch that max_steps cut short has no validation and no row. Raises StageError if the file
-    is missing or has no validation.
+    Several files are those of a training that was broken off and went on; what it did twice counts
+    as the later one has it. An epoch that max_steps cut short has no validation and no row. Raises
+    StageError if there is no file or no validation.
     """
-    if not path.is_file():
+    if not parts or not all(path.is_file() for path in parts):
         raise StageError("nequip-train left no training curve", log=LOG)
     epochs: dict[int, dict[str, float]] = {}
-    with path.open(newline="") as stream:
-        for raw in csv.DictReader(stream):
-            row = epochs.setdefault(int(raw["epoch"]), {"step": 0.0, "epoch": float(raw["epoch"])})
-            row["step"] = max(row["step"], float(raw["step"]) + 1)
-            for name, (theirs, unit) in _CURVE_COLUMNS.items():
-                if raw.get(theirs):
-                    row[name] = float(raw[theirs]) / unit
+    for path in parts:
+        own: dict[int, dict[str, float]] = {}
+        with path.open(newline="") as stream:
+            for raw in csv.DictReader(stream):
+                epoch = int(raw["epoch"])
+                row = own.setdefault(epoch, {"step": 0.0, "epoch": float(epoch)})
+                row["step"] = max(row["step"], float(raw["step"]) + 1)
+                for name, (theirs, unit) in _CURVE_COLUMNS.items():
+                    if raw.get(theirs):
+                        row[name] = float(raw[theirs]) / unit
+        epochs |= own
     order = ("step", "epoch", *_CURVE_COLUMNS)
     rows = [
         {name: row[name] for name in order if name in row}
@@ -140,11 +180,16 @@ def read_curve(path: Path) -> list[dict[str, float]]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one frame: eV, eV/Å (atoms, 3), and the energy of each atom (atoms,)."""
+    """What a model says of one frame."""
 
     energy: float
+    """eV."""
     forces: Array
+    """(atoms, 3), eV/Å."""
     atomic_energies: Array
+    """(atoms,), eV."""
+    stress: Array
+    """(6,): xx, yy, zz, yz, xz, xy, eV/Å³, positive is tension."""
 
 
 class Potential:
@@ -165,7 +210,7 @@ class Potential:
         )
 
     def predict(self, frames: Sequence[Frame]) -> list[Prediction]:
-        """Energy, forces and atomic energies of each frame.
+        """Energy, forces, stress and atomic energies of each frame.
 
         Raises StageError for a frame with an element that the model does not know, and when what
         it predicts is not finite.
@@ -184,6 +229,7 @@ class Potential:
         return found
 
     def _batch(self, frames: Sequence[Frame]) -> list[Prediction]:
+        from ase.stress import full_3x3_to_voigt_6_stress
         from nequip.data import AtomicDataDict, from_ase
 
         data = []
@@ -193,17 +239,18 @@ class Potential:
                 item = transform(item)
             data.append(item)
         out = self._model(AtomicDataDict.batched_from_list(data))
-        energy, forces, atomic = (
+        energy, forces, atomic, stress = (
             out[key].detach().numpy().astype(float)
-            for key in ("total_energy", "forces", "atomic_energy")
+            for key in ("total_energy", "forces", "atomic_energy", "stress")
         )
         ends = np.cumsum([len(frame) for frame in frames])[:-1]
         return [
-            Prediction(float(e), f, a)
-            for e, f, a in zip(
+            Prediction(float(e), f, a, full_3x3_to_voigt_6_stress(s))
+            for e, f, a, s in zip(
                 energy.reshape(-1),
                 np.split(forces, ends),
                 np.split(atomic[:, 0], ends),
+                stress,
                 strict=True,
             )
         ]

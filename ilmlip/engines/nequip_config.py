@@ -9,26 +9,33 @@ from ilmlip.spec.model import Recipe, Training
 
 MODEL_NAME = "model"
 """What a training leaves is called so: the checkpoint .ckpt, and .json what makes the network."""
+CONFIG = "config.yaml"
+TRAIN_FILE, VAL_FILE = "train.extxyz", "val.extxyz"
+BROKEN = "broken.json"
+"""What a training leaves whose loss became no finite number."""
 CURVE_FOLDER = "curve"
 """The folder of nequip's own log of the training, `metrics.csv`."""
 _STATS = "${training_data_stats:%s}"  # nequip-train resolves it: it stays as it is in the file
 
 
-def training_config(training: Training, shifts: Mapping[str, float]) -> dict[str, Any]:
-    """The whole config, for data files `train.extxyz` and `val.extxyz` beside it.
+def training_config(
+    training: Training, shifts: Mapping[str, float], *, some_stress: bool = False
+) -> dict[str, Any]:
+    """The whole config, for data files TRAIN_FILE and VAL_FILE beside it.
 
     `shifts`: the energy of each element that the model knows, eV; its keys are the model's types.
+    `some_stress`: only some of the frames have a stress; the others are left out of its error.
     """
     return {
         "run": ["train"],
-        "data": _data(training, list(shifts)),
+        "data": _data(training, list(shifts), some_stress),
         "trainer": _trainer(training),
         "training_module": {
             "_target_": "nequip.train."
             + ("EMALightningModule" if training.ema_decay else "NequIPLightningModule"),
             **({"ema_decay": training.ema_decay} if training.ema_decay else {}),
-            "loss": _loss(training),
-            "val_metrics": _metrics(training),
+            "loss": _loss(training) | _ignored(some_stress),
+            "val_metrics": _metrics(training) | _ignored(some_stress),
             "optimizer": {"_target_": "torch.optim.Adam", "lr": training.learning_rate},
             **_schedule(training),
             "model": model_config(training, shifts),
@@ -36,13 +43,26 @@ def training_config(training: Training, shifts: Mapping[str, float]) -> dict[str
     }
 
 
-def _data(training: Training, types: list[str]) -> dict[str, Any]:
+def guarded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config that is run: it also ends at the first loss that is no finite number."""
+    trainer = dict(config["trainer"])
+    guard = {"_target_": "ilmlip.engines.nequip_guard.Guard"}
+    return {**config, "trainer": trainer | {"callbacks": [*trainer["callbacks"], guard]}}
+
+
+def _ignored(some_stress: bool) -> dict[str, Any]:
+    return {"ignore_nan": {"stress": True}} if some_stress else {}
+
+
+def _data(training: Training, types: list[str], some_stress: bool) -> dict[str, Any]:
+    added = [{"_target_": "nequip.data.transforms.AddNaNStressTransform"}] if some_stress else []
     return {
         "_target_": "nequip.data.datamodule.ASEDataModule",
         "seed": training.seed,
-        "train_file_path": "train.extxyz",
-        "val_file_path": "val.extxyz",
+        "train_file_path": TRAIN_FILE,
+        "val_file_path": VAL_FILE,
         "transforms": [
+            *added,
             {
                 "_target_": "nequip.data.transforms.ChemicalSpeciesToAtomTypeMapper",
                 "model_type_names": types,
@@ -73,6 +93,7 @@ def _trainer(training: Training) -> dict[str, Any]:
         "accelerator": "cpu",
         "devices": 1,
         "max_steps": training.max_steps,
+        **({"max_time": _clock(training.max_hours)} if training.max_hours else {}),
         "log_every_n_steps": 100,
         "gradient_clip_val": training.gradient_clip,
         "enable_progress_bar": False,
@@ -81,6 +102,7 @@ def _trainer(training: Training) -> dict[str, Any]:
             "save_dir": CURVE_FOLDER,
             "name": "",
             "version": "",
+            "flush_logs_every_n_steps": 1,
         },
         "callbacks": [
             {
@@ -91,15 +113,22 @@ def _trainer(training: Training) -> dict[str, Any]:
                 "save_on_train_epoch_end": True,
             },
             {
-                # stops at the first validation whose loss is not finite, and for nothing else
+                # stops at a validation whose loss is not finite, and when it has long not fallen
                 "_target_": "lightning.pytorch.callbacks.EarlyStopping",
                 "monitor": "val0_epoch/weighted_sum",
                 "check_finite": True,
                 "strict": False,
-                "patience": 1_000_000_000,
+                "patience": training.early_stopping or 1_000_000_000,
             },
         ],
     }
+
+
+def _clock(hours: float) -> str:
+    """Hours as Lightning reads a time: DD:HH:MM:SS."""
+    minutes, seconds = divmod(round(3600 * hours), 60)
+    whole, minutes = divmod(minutes, 60)
+    return f"{whole // 24:02}:{whole % 24:02}:{minutes:02}:{seconds:02}"
 
 
 def _loss(recipe: Recipe) -> dict[str, Any]:
@@ -113,7 +142,7 @@ def _loss(recipe: Recipe) -> dict[str, Any]:
 
 
 def _metrics(recipe: Recipe) -> dict[str, Any]:
-    """What a validation reports; the weighted sum of the RMSEs is watched for NaN only."""
+    """What a validation reports; the weighted sum of the RMSEs is what early stopping watches."""
     weights = recipe.loss
     coeffs = {"per_atom_energy_rmse": weights.energy, "forces_rmse": weights.force}
     if weights.stress:
@@ -125,6 +154,14 @@ def _metrics(recipe: Recipe) -> dict[str, Any]:
 def _schedule(recipe: Recipe) -> dict[str, Any]:
     if recipe.schedule == "constant":
         return {}
+    if recipe.schedule == "plateau":
+        scheduler: dict[str, Any] = {
+            "_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau",
+            "factor": recipe.plateau_factor,
+            "patience": recipe.plateau_patience,
+        }
+        watched = {"monitor": "val0_epoch/weighted_sum", "interval": "epoch", "frequency": 1}
+        return {"lr_scheduler": {"scheduler": scheduler, **watched}}
     scheduler = {
         "_target_": "torch.optim.lr_scheduler.CosineAnnealingLR",
         "T_max": recipe.max_steps,
@@ -134,7 +171,7 @@ def _schedule(recipe: Recipe) -> dict[str, Any]:
 
 def model_config(training: Training, shifts: Mapping[str, float]) -> dict[str, Any]:
     """The section of the network itself: its builder (`_target_`) and what that takes."""
-    common = {
+    common: dict[str, Any] = {
         "seed": training.seed,
         "model_dtype": training.dtype,
         "type_names": list(shifts),
@@ -146,6 +183,13 @@ def model_config(training: Training, shifts: Mapping[str, float]) -> dict[str, A
         "per_type_energy_scales": _STATS % "forces_rms",
         "per_type_energy_shifts": dict(shifts),
     }
+    if training.zbl:
+        species = list(shifts)
+        common["pair_potential"] = {
+            "_target_": "nequip.nn.pair_potential.ZBL",
+            "units": "metal",  # eV and Å
+            "chemical_species": species,
+        }
     own = _nequip(training) if training.architecture == "nequip" else _allegro(training)
     native = {k: list(v) if isinstance(v, tuple) else v for k, v in training.native.items()}
     return own | common | native

@@ -58,7 +58,7 @@ def strip(path: Path, shifts: Mapping[str, float] | None = None) -> dict[str, An
 
     What goes is the state of the optimiser and of the callbacks, which holds paths of this
     machine. nequip loads, compiles and packages the file as it does any checkpoint of its own.
-    Returns what the file holds now.
+    Returns what the file holds now. The watch over the loss goes too: nequip opens the file without us.
     """
     import torch
 
@@ -66,6 +66,10 @@ def strip(path: Path, shifts: Mapping[str, float] | None = None) -> dict[str, An
     kept = ("state_dict", "hyper_parameters", "pytorch-lightning_version", "epoch", "global_step")
     slim = {name: whole[name] for name in kept}
     slim |= {"callbacks": {}, "optimizer_states": [], "lr_schedulers": [], "loops": {}}
+    trainer = slim["hyper_parameters"]["info_dict"]["trainer"]
+    trainer["callbacks"] = [
+        c for c in trainer["callbacks"] if not c["_target_"].startswith("ilmlip.")
+    ]
     if shifts is not None:
         (name,) = [n for n in slim["state_dict"] if n.endswith("scale_shift.shifts")]
         old = slim["state_dict"][name]
@@ -75,10 +79,11 @@ def strip(path: Path, shifts: Mapping[str, float] | None = None) -> dict[str, An
     return slim
 
 
-def export(work: Path, training: Training, shifts: Mapping[str, float] | None = None) -> None:
+def export(work: Path, training: Training, shifts: Mapping[str, float] | None = None) -> int:
     """Strip the fresh checkpoint in `work` (see `strip`); write model.json and weights.npz.
 
     The weights are those that nequip would predict with: the running averages if there are any.
+    Returns the number of steps that it was trained for.
     """
     slim = strip(work / CHECKPOINT, shifts)
     settings, state = slim["hyper_parameters"]["model"], slim["state_dict"]
@@ -96,6 +101,7 @@ def export(work: Path, training: Training, shifts: Mapping[str, float] | None = 
     (work / NETWORK).write_text(network.model_dump_json(indent=1) + "\n")
     arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in own.items()}
     np.savez(work / WEIGHTS, **arrays)
+    return int(slim["global_step"])
 
 
 def build(network: Network) -> Any:

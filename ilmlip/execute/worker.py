@@ -9,7 +9,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,6 +88,8 @@ def do(store: Store, claims: Claims, task: Task) -> End:
         if there is not None and is_current(there, digests, task):
             return "done"
         folder, started = store.new_work(task.key), time.time()
+        if stage(task.stage).goes_on:
+            inputs = replace(inputs, earlier=store.earlier_work(task.key, folder))
         try:
             output = _run(task, inputs, folder)
             store.publish(_result(task, inputs, digests, output, started), folder)

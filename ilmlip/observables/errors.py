@@ -42,7 +42,7 @@ def energy_errors(
 def force_errors(
     predicted: Sequence[Array], reference: Sequence[Array], symbols: Sequence[Sequence[str]]
 ) -> dict[str, float]:
-    """MAE and RMSE of the force components over all atoms, and MAE by element, meV/Å.
+    """MAE and RMSE of the force components over all atoms, and by element, meV/Å.
 
     predicted, reference: an array (atoms, 3) for each frame, eV/Å; symbols: elements of its atoms.
     """
@@ -51,8 +51,22 @@ def force_errors(
     values["force_rmse"] = float(np.sqrt(np.mean(np.concatenate(error) ** 2)))
     for element in sorted({s for frame in symbols for s in frame}):
         own = [e[np.array(s) == element] for e, s in zip(error, symbols, strict=True)]
-        values |= _mean_absolute(f"force_mae_{element}", [e for e in own if len(e)])
+        own = [e for e in own if len(e)]
+        values |= _mean_absolute(f"force_mae_{element}", own)
+        values[f"force_rmse_{element}"] = float(np.sqrt(np.mean(np.concatenate(own) ** 2)))
     return values
+
+
+def stress_errors(predicted: Array, reference: Array) -> dict[str, float]:
+    """MAE and RMSE of the nine components of the stress, meV/Å³.
+
+    predicted, reference: (frames, 6) as xx, yy, zz, yz, xz, xy, eV/Å³; each of the last three stands
+    for two components, as in nequip's own errors.
+    """
+    error = (predicted - reference)[:, [0, 1, 2, 3, 3, 4, 4, 5, 5]] / MEV
+    return _mean_absolute("stress_mae", list(error)) | {
+        "stress_rmse": float(np.sqrt(np.mean(error**2)))
+    }
 
 
 def _mean_absolute(name: str, error: Sequence[Array]) -> dict[str, float]:

@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ilmlip.chemistry.rank import differences
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import leaving
-from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
+from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
@@ -96,6 +97,11 @@ class _Models:
             for x in self.spec.compositions.fractions:
                 evaluations.append(self._evaluate(model, x))
                 entries.append({**model["entry"], "composition": composition_label(x)})
+        for name, members in self._committees(models).items():
+            for x in self.spec.compositions.fractions:
+                evaluations.append(self._together(name, members, x))
+                entry = {"model": name, "kind": "committee", "seed": None}
+                entries.append({**entry, "composition": composition_label(x)})
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
@@ -158,34 +164,56 @@ class _Models:
         atoms = {"atoms": self.frames.atoms()} if isolated else {}
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
-            data = self.frames.dataset(fractions, TRAINING)
-            about: About = {
-                "training": name,
-                **self.swept,
-                **about_study(self.spec),
-                "dataset": data,
-            }
-            for seed in model.seeds:
+            about: About = {"training": name, **self.swept, **about_study(self.spec)}
+            for member, seed in enumerate(model.seeds):
+                split = member if model.committee_splits else 0
+                data = self.frames.dataset(fractions, TRAINING, split)
                 entry = {"model": name, "kind": model.architecture, "seed": seed}
                 key = add(
                     self.plan,
                     "train",
                     {"training": model.training(seed, e0), "elements": self.frames.elements},
                     {"dataset": (data,), **atoms},
-                    about={**about, "kind": model.architecture, "seed": seed},
+                    about={
+                        **about,
+                        "dataset": data,
+                        "kind": model.architecture,
+                        "seed": seed,
+                    },
                 )
                 found.append({"key": key, "kind": "nequip", "entry": entry, "dataset": data})
             if model.linear:
+                data = self.frames.dataset(fractions, TRAINING)
                 key = add(
                     self.plan,
                     "fit_linear",
                     {},
                     {"dataset": (data,)},
-                    about={**about, "kind": "linear"},
+                    about={**about, "dataset": data, "kind": "linear"},
                 )
                 entry = {"model": name, "kind": "linear", "seed": None}
                 found.append({"key": key, "kind": "linear", "entry": entry})
         return found
+
+    def _committees(self, models: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """The members of each training set's committee, if there is to be one."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for model in models if self.spec.model.committee else ():
+            if model["kind"] == "nequip":
+                found.setdefault(model["entry"]["model"], []).append(model)
+        return {name: members[: self.spec.model.committee] for name, members in found.items()}
+
+    def _together(self, name: str, members: list[dict[str, Any]], x: Composition) -> str:
+        return add(
+            self.plan,
+            "committee",
+            {},
+            {
+                "evaluations": tuple(self._evaluate(member, x) for member in members),
+                "dataset": (self.frames.dataset((x,), TESTING),),
+            },
+            about={"training": name, "composition": composition_label(x)},
+        )
 
     def _evaluate(self, model: Mapping[str, Any], x: Composition) -> str:
         tests = self.frames.dataset((x,), TESTING)
@@ -199,6 +227,33 @@ class _Models:
             about={**entry, "composition": composition_label(x), "model": model["key"]},
         )
 
+    def _ion_energies(
+        self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
+    ) -> dict[str, tuple[str, str]]:
+        """What an ion is worth, by each model and by the labels."""
+        spec = self.spec
+        tested = spec.compositions.fractions
+        counts = [ion_counts(spec.system, spec.compositions, x) for x in tested]
+        key = add(
+            self.plan,
+            "ion_energies",
+            {
+                "entries": entries,
+                "compositions": [composition_label(x) for x in tested],
+                "differences": differences(counts, spec.system.charges()),
+            },
+            {
+                "evaluations": evaluations,
+                "tests": tuple(self.frames.dataset((x,), TESTING) for x in tested),
+            },
+            quorum={"evaluations": SOME, "tests": SOME},
+        )
+        return {
+            "ion_energies": (key, "ion_energies.csv"),
+            "ion_energies_page": (key, "ion_energies.md"),
+            "ion_energies_figure": (key, "ion_energies.png"),
+        }
+
     def _outputs(
         self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
     ) -> dict[str, tuple[str, str]]:
@@ -210,7 +265,13 @@ class _Models:
         needs, some = {"evaluations": evaluations}, {"evaluations": SOME}
         params: dict[str, Any] = {"entries": entries, "trained": trained}
         key = add(self.plan, "matrix", params, needs, quorum=some)
-        outputs = {"matrix": (key, "matrix.csv"), "figure": (key, "matrix.png")}
+        outputs = {
+            "matrix": (key, "matrix.csv"),
+            "matrix_page": (key, "matrix.md"),
+            "figure": (key, "matrix.png"),
+            "errors_figure": (key, "errors.png"),
+            **self._ion_energies(entries, evaluations),
+        }
         asked = self.spec.analysis.findings
         if asked is None:
             return outputs

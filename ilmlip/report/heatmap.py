@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ilmlip.report.matrix import LINEAR, Row, composition_order, shown_name, table
+from ilmlip.report.matrix import Row, composition_order, set_of, shown_name, table
 
-PANELS = (("energy_mae", "Energy MAE / meV atom$^{-1}$"), ("force_mae", "Force MAE / meV Å$^{-1}$"))
+PANELS = (
+    ("energy_mae", "Energy MAE / meV atom$^{-1}$"),
+    ("force_mae", "Force MAE / meV Å$^{-1}$"),
+    ("stress_mae", "Stress MAE / meV Å$^{-3}$"),
+)
 DARK = 0.55
 """Fraction of the colour scale above which a cell's number is written in dark."""
 
@@ -32,17 +36,17 @@ def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) 
     for axis, (title, models, compositions, values) in zip(axes[:, 0], panels, strict=False):
         _panel(figure, axis, title, models, compositions, values)
         for i, model in enumerate(models):
-            for composition in trained.get(model.removeprefix(LINEAR), ()):
+            for composition in trained.get(set_of(model), ()):
                 if composition in compositions:
                     _outline(axis, compositions.index(composition), i)
     if panels:
-        axes[-1, 0].set_xlabel(_abscissa(panels[-1][2]))
+        axes[-1, 0].set_xlabel(abscissa(panels[-1][2]))
     figure.supylabel("Trained on", fontsize=10)
     figure.text(0.99, 0.005, "outlined: trained on", ha="right", va="bottom", fontsize=8)
     figure.savefig(path, dpi=160, metadata={"Software": None})
 
 
-def _abscissa(compositions: Sequence[str]) -> str:
+def abscissa(compositions: Sequence[str]) -> str:
     """Names of mixtures are no mole fractions."""
     fractions = all(composition_order(c)[0] == 0 for c in compositions)
     return "Mole fraction of Li salt in the test set" if fractions else "Test set"

@@ -9,7 +9,7 @@ from ilmlip.record import Record, field
 StageName = Literal[
     "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
     "imported", "dataset", "dataset_report", "series_report", "train", "package",
-    "compile_model", "fit_linear", "evaluate", "matrix", "findings",
+    "compile_model", "fit_linear", "evaluate", "committee", "matrix", "ion_energies", "findings",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 

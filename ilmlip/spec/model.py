@@ -26,7 +26,7 @@ _NAMED = {
     "allegro_mlp_hidden_layers_width": "mlp_width",
     "readout_mlp_hidden_layers_width": "mlp_width",
     "per_type_energy_shifts": "shifts", "per_type_energy_scales": "", "type_names": "",
-    "avg_num_neighbors": "",
+    "avg_num_neighbors": "", "pair_potential": "zbl",
 }  # fmt: skip
 """Arguments of nequip's builders that a field says already, or that follow from the data (empty)."""
 
@@ -70,11 +70,36 @@ class Recipe(Record):
     mlp_width: Count = field("Width of the hidden layers of the radial (allegro: all) networks")
     loss: Loss = field("Weights of the loss", default=Loss())
     learning_rate: float = field("Learning rate of Adam at the start", gt=0, le=1)
-    schedule: Literal["constant", "cosine"] = field(
-        "The learning rate over the steps; cosine goes down to zero", default="cosine"
+    schedule: Literal["constant", "cosine", "plateau"] = field(
+        "The learning rate over the steps: cosine goes down to zero; plateau falls by a factor when "
+        "the validation error has not",
+        default="cosine",
+    )
+    plateau_factor: float = field(
+        "plateau: the factor that the learning rate falls by", gt=0, lt=1, default=0.5, later=True
+    )
+    plateau_patience: int = field(
+        "plateau: epochs without a smaller validation error before it falls",
+        ge=1,
+        default=10,
+        later=True,
     )
     batch_size: int = field("Frames in a batch", ge=1)
     max_steps: int = field("Optimiser steps", ge=1)
+    early_stopping: int | None = field(
+        "The training ends after so many epochs without a smaller validation error; null: never",
+        ge=1,
+        default=None,
+        later=True,
+    )
+    max_hours: float | None = field(
+        "The training ends after so many hours, wherever it is then, so that its result depends on "
+        "the machine; null: never",
+        gt=0,
+        le=10_000,
+        default=None,
+        later=True,
+    )
     ema_decay: float | None = field(
         "Decay of the running average of the weights, which then is the model; null: none",
         gt=0,
@@ -93,6 +118,12 @@ class Recipe(Record):
     )
     refit_shifts: bool = field(
         "Whether the shifts are solved again on the residuals of the trained network", default=True
+    )
+    zbl: bool = field(
+        "Whether the repulsion of nuclei (Ziegler, Biersack, Littmark) is added to the network, for "
+        "atoms closer than any in the frames",
+        default=False,
+        later=True,
     )
     native: dict[NativeName, NativeValue] = field(
         "Further arguments of nequip's model builder by its own names, such as radial_mlp_depth: "
@@ -136,6 +167,19 @@ class Model(Recipe):
         "Seeds; each is a training of its own. None at all, and no linear model: the study ends "
         "with its data sets"
     )
+    committee: int | None = field(
+        "The first so many seeds of each training set also predict together: their mean, and their "
+        "spread; null: none",
+        ge=2,
+        default=None,
+        later=True,
+    )
+    committee_splits: bool = field(
+        "Whether each seed also holds out other frames to validate (dataset.seed, and one more for "
+        "each seed after the first)",
+        default=False,
+        later=True,
+    )
     linear: bool = field("Whether the model without a network stands beside", default=True)
     package: bool = field(
         "Whether each trained model is packaged for nequip, model.nequip.zip, and put into MLflow",
@@ -153,6 +197,18 @@ class Model(Recipe):
     def _each_seed_once(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
             raise SpecError("model.seeds", f"{list(self.seeds)} has a seed twice; give each once")
+        return self
+
+    @model_validator(mode="after")
+    def _committee_has_its_members(self) -> Self:
+        if self.committee is not None and self.committee > len(self.seeds):
+            raise SpecError(
+                "model.committee",
+                f"is {self.committee}, and model.seeds has {len(self.seeds)}: give a seed for each "
+                "member, or a smaller committee",
+            )
+        if self.committee_splits and self.committee is None:
+            raise SpecError("model.committee_splits", "is true without a committee; set its size")
         return self
 
     def training(self, seed: int, e0: str | None = None) -> Training:

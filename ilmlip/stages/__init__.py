@@ -25,7 +25,9 @@ NAMES = (
     "compile_model",
     "fit_linear",
     "evaluate",
+    "committee",
     "matrix",
+    "ion_energies",
     "findings",
     "probe",
 )

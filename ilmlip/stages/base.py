@@ -37,6 +37,8 @@ class Inputs:
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     how: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Path | None = None
+    """The work folder of the last attempt, which was broken off, for a stage that can go on."""
 
     def one(self, role: str) -> Given:
         """The only result of `role`."""
@@ -87,6 +89,8 @@ class Stage:
 
     labels: Callable[[Any], int] | None = None
     """How many times a task calls the engine of labels; None: never."""
+    goes_on: bool = False
+    """Whether it can go on where an attempt at the same key was broken off (`Inputs.earlier`)."""
 
     def effort(self, params: Any) -> float:
         """Seconds that a task with these parameters is said to take."""

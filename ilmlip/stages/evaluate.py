@@ -9,7 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ilmlip.chemistry.labelled import Frame, read_frames
-from ilmlip.observables.errors import energy_errors, force_errors, ion_energies, means
+from ilmlip.observables.errors import (
+    energy_errors,
+    force_errors,
+    ion_energies,
+    means,
+    stress_errors,
+)
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
@@ -23,9 +29,10 @@ class Params(Record):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Predict every frame of role `dataset` by role `model`; writes predictions.npz, errors.json.
 
-    values: errors in meV/atom and meV/Å, each with `_stderr` over frames; `ion_energies` in eV;
-    `n_frames`. predictions.npz holds `n_atoms`, `energy` and `energy_reference` of each frame and,
-    for a network, `forces`, `forces_reference` (all atoms of all frames, 3) and `atomic_energy`.
+    values: errors in meV/atom, meV/Å and meV/Å³, each with `_stderr` over frames; `ion_energies` in
+    eV; `n_frames`. predictions.npz holds `n_atoms`, `energy` and `energy_reference` of each frame
+    and, for a network, `forces`, `forces_reference` (all atoms of all frames, 3), `symbols` and
+    `atomic_energy` of all atoms, `stress` and `stress_reference` (frames, 6; NaN for labels without).
     """
     frames = read_frames(inputs.one("dataset").path / "test.extxyz")
     model = inputs.one("model").path
@@ -57,13 +64,22 @@ def _network(frames: list[Frame], model: Path) -> Predicted:
     mean, stderr = means(by_ion)
     forces = [p.forces for p in found]
     values = {"ion_energies": mean, "ion_energies_stderr": stderr}
+    stress = np.array([p.stress for p in found])
+    absent = np.full(6, np.nan)
+    labelled = np.array([absent if frame.stress is None else frame.stress for frame in frames])
+    known = np.isfinite(labelled).all(axis=1)
     arrays = {
         "energy": np.array([p.energy for p in found]),
+        "stress": stress,
+        "stress_reference": labelled,
+        "symbols": np.concatenate([np.array(frame.symbols) for frame in frames]),
         "forces": np.concatenate(forces),
         "forces_reference": np.concatenate(reference),
         "atomic_energy": np.concatenate([p.atomic_energies for p in found]),
     }
     errors = force_errors(forces, reference, [frame.symbols for frame in frames])
+    if known.any():
+        errors |= stress_errors(stress[known], labelled[known])
     return arrays, values | errors, nequip.tools()
 
 
@@ -77,4 +93,4 @@ def _linear(frames: list[Frame], model: Path) -> Predicted:
     return {"energy": np.array(found)}, values, {}
 
 
-STAGE = Stage("evaluate", 1, Params, run, Resources(cores=1, memory_gb=1.2, seconds=2))
+STAGE = Stage("evaluate", 2, Params, run, Resources(cores=1, memory_gb=1.2, seconds=2))

@@ -1,4 +1,4 @@
-"""Stage `matrix`: the errors of every model on every composition, as a table and a heat map."""
+"""Stage `matrix`: the errors of every model on every composition, as tables and figures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from ilmlip.record import Record, field
-from ilmlip.report.heatmap import draw
-from ilmlip.report.matrix import Row, medians, over_seeds, write_csv
+from ilmlip.report import error_lines, heatmap
+from ilmlip.report.matrix import KINDS, Row, medians, over_seeds, write_csv
+from ilmlip.report.matrix_page import page
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
+FILES = ("matrix.csv", "matrix.md", "matrix.png", "errors.png")
 UNITS = {"energy": "meV/atom", "force": "meV/Å", "stress": "meV/Å³", "ion": "eV"}
 
 
@@ -17,14 +19,14 @@ class Entry(Record):
     """What one evaluation is of."""
 
     model: str = field("Training compositions, joined by +")
-    kind: str = field("Architecture, or linear")
+    kind: str = field("Architecture, linear, or committee")
     seed: int | None = field("Seed of the training; none for the linear model")
     composition: str = field("Composition of the test set")
 
     @property
     def name(self) -> str:
         """The model's name in the table: "0.4+0.6", or "linear:0.4+0.6" without a network."""
-        return f"linear:{self.model}" if self.kind == "linear" else self.model
+        return f"{self.kind}:{self.model}" if self.kind in KINDS else self.model
 
 
 class Params(Record):
@@ -32,6 +34,10 @@ class Params(Record):
 
     entries: tuple[Entry, ...] = field("One for each input, in the inputs' order")
     trained: dict[str, tuple[str, ...]] = field("Training compositions of each model")
+
+
+QUANTITY = r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?|(energy|force)_spread"
+"""What of an evaluation's values stands in the matrix."""
 
 
 def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
@@ -45,7 +51,7 @@ def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
                 errors = given.values.get("ion_energies_stderr", {})
                 for ion, energy in value.items():
                     found.append(_row(entry, f"ion_energy_{ion}", energy, errors.get(ion)))
-            elif re.fullmatch(r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?", quantity):
+            elif re.fullmatch(QUANTITY, quantity):
                 stderr = given.values.get(f"{quantity}_stderr")
                 found.append(_row(entry, quantity, value, stderr))
     return found
@@ -57,13 +63,16 @@ def _row(entry: Entry, quantity: str, value: float, stderr: float | None) -> Row
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Gather role `evaluations`; writes matrix.csv (medians over seeds included) and matrix.png."""
+    """Gather role `evaluations`; writes FILES: all rows with medians over seeds, tables, figures."""
     rows = rows_of(params.entries, inputs)
     middle = medians(rows)
-    write_csv(work / "matrix.csv", [*rows, *middle])
+    everything = [*rows, *middle]
+    write_csv(work / FILES[0], everything)
+    (work / FILES[1]).write_text(page(everything))
     trained = {name: list(xs) for name, xs in params.trained.items()}
-    draw(work / "matrix.png", [*over_seeds(rows), *middle], trained)
-    return Output(("matrix.csv", "matrix.png"), {"rows": len(rows)}, notes={"trained": trained})
+    heatmap.draw(work / FILES[2], [*over_seeds(rows), *middle], trained)
+    error_lines.draw(work / FILES[3], everything)
+    return Output(FILES, {"rows": len(rows)}, notes={"trained": trained})
 
 
-STAGE = Stage("matrix", 2, Params, run, Resources(memory_gb=0.5, seconds=3))
+STAGE = Stage("matrix", 3, Params, run, Resources(memory_gb=0.5, seconds=4))

@@ -16,6 +16,7 @@ import numpy as np
 
 from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.engines import nequip, nequip_weights
+from ilmlip.engines.nequip_config import CONFIG, TRAIN_FILE, VAL_FILE
 from ilmlip.errors import StageError
 from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import count, least_squares
@@ -23,7 +24,7 @@ from ilmlip.record import Record, field
 from ilmlip.spec.model import Training
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
-DATA = ("train.extxyz", "val.extxyz")
+DATA = (TRAIN_FILE, VAL_FILE)
 
 
 class Params(Record):
@@ -38,7 +39,8 @@ class Params(Record):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Train on role `dataset`; writes the model, config.yaml, curve.csv.
 
-    The model is model.json and weights.npz, and once more model.ckpt for nequip's own tools.
+    The model is model.json and weights.npz, and once more model.ckpt for nequip's own tools. A
+    training that was broken off goes on from its last checkpoint.
 
     values: `shifts` of the elements in eV before (`start`) and in the model (`end`); errors of the
     model on the validation frames (`val_energy_mae`, meV/atom, `val_force_mae`, meV/Å …); steps.
@@ -47,25 +49,21 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     for name in DATA:
         shutil.copyfile(data / name, work / name)
     frames, held = (read_frames(work / name) for name in DATA)
-    if params.training.loss.stress and any(f.stress is None for f in (*frames, *held)):
-        raise StageError(
-            "model.loss.stress weighs the stress, and the labels have none; "
-            "set dft.stress=true or model.loss.stress=0"
-        )
+    some_stress = _check(params.training, frames, held)
     present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
     types = sorted(present | set(params.elements))
     start = _start(params, inputs, frames, types)
-    nequip.write(params.training, start, work)
+    nequip.write(params.training, start, work, some_stress=some_stress)
     began = time.monotonic()
-    curve = nequip.train(work)
+    curve, begun = nequip.train(work, inputs.earlier)
     seconds = time.monotonic() - began
-    nequip_weights.export(work, params.training)
+    steps = nequip_weights.export(work, params.training)
     end = dict(start)
     if params.training.refit_shifts:
         end = refitted(start, frames, nequip.load(work))
         nequip_weights.export(work, params.training, end)
     values = {
-        "steps": params.training.max_steps,
+        "steps": steps,
         "epochs": len(curve),
         "frames": {"train": len(frames), "val": len(held)},
         "elements": types,
@@ -77,13 +75,43 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             nequip_weights.NETWORK,
             nequip_weights.WEIGHTS,
             nequip_weights.CHECKPOINT,
-            nequip.CONFIG,
+            CONFIG,
             nequip.CURVE,
         ),
         values=values,
         tools=nequip.tools(),
-        notes={"nequip_train_seconds": seconds},
+        notes={"nequip_train_seconds": seconds, "went_on_from_step": begun},
     )
+
+
+def _check(training: Training, frames: list[Frame], held: list[Frame]) -> bool:
+    """Whether the frames can be trained on; True if only some have a stress, and it is learnt.
+
+    nequip leaves frames without stress out of the stress's error, but has no error for a batch in
+    which no frame has one.
+    """
+    size = training.batch_size
+    if size > len(frames):
+        raise StageError(
+            f"model.batch_size is {size}, and there are {len(frames)} frames to train on; lower it, "
+            "or raise dataset.frames"
+        )
+    bare = sum(frame.stress is None for frame in frames)
+    if not training.loss.stress or not (bare or any(f.stress is None for f in held)):
+        return False
+    if bare == len(frames) or all(frame.stress is None for frame in held):
+        raise StageError(
+            "model.loss.stress weighs the stress, and the labels have none; "
+            "set dft.stress=true or model.loss.stress=0"
+        )
+    smallest = min(size, len(frames) % size or size)
+    if bare >= smallest:
+        raise StageError(
+            f"{bare} of {len(frames)} frames have no stress, so that a batch of {smallest} may hold "
+            "none, of which there is no error: set model.batch_size larger than the number of those "
+            "frames and such that it divides the number of all, or model.loss.stress=0"
+        )
+    return True
 
 
 def _start(
@@ -147,4 +175,12 @@ def seconds(params: Params) -> float:
     return 15.0 + made.max_steps * made.batch_size * frame
 
 
-STAGE = Stage("train", 2, Params, run, Resources(cores=1, memory_gb=2.0, seconds=90), seconds)
+STAGE = Stage(
+    "train",
+    2,
+    Params,
+    run,
+    Resources(cores=1, memory_gb=2.0, seconds=90),
+    seconds,
+    goes_on=True,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ilmlip.chemistry.rank import coverage, in_span, joining, rank, to_add
+from ilmlip.chemistry.rank import coverage, differences, in_span, joining, rank, to_add
 
 CHARGES = {"EMIM": 1, "Li": 1, "PF6": -1, "BF4": -1}
 
@@ -71,3 +71,12 @@ def test_combinations_stay_in_the_span(rows: list[tuple[int, ...]], weights: lis
     total = {k: sum(w * row[k] for w, row in zip(weights, named, strict=False)) for k in "abcd"}
     assert in_span(total, named)
     assert rank(named) == np.linalg.matrix_rank(np.array(rows))
+
+
+def test_differences_that_compositions_determine() -> None:
+    charges = {"Li": 1, "EMIM": 1, "PF6": -1}
+    assert differences([box(0.4), box(0.6)], charges) == [{"EMIM": 1, "Li": -1}]
+    assert differences([box(0.4)], charges) == []
+    rows = [{"Li": 26, "P": 4, "S": 22, "Cl": 2}, {"Li": 24, "P": 4, "S": 20, "Cl": 4}]
+    charges = {"Li": 1, "P": 5, "S": -2, "Cl": -1}
+    assert differences(rows, charges) == [{"Li": 1, "S": 1, "Cl": -1}]

@@ -7,6 +7,7 @@ from ilmlip.observables.errors import (
     ion_energies,
     means,
     standard_error,
+    stress_errors,
 )
 
 
@@ -28,6 +29,15 @@ def test_force_errors_weigh_every_component_alike():
     assert found["force_mae_F"] == pytest.approx(2.5)
     assert found["force_rmse"] == pytest.approx(np.sqrt((9 + 36 + 81) / 9))
     assert found["force_mae_Li_stderr"] == 0.0
+    assert found["force_rmse_F"] == pytest.approx(np.sqrt((36 + 81) / 6))
+
+
+def test_stress_errors_are_over_nine_components():
+    predicted = np.array([[0.009, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0.0045]])
+    found = stress_errors(predicted, np.zeros((2, 6)))
+    assert found["stress_mae"] == pytest.approx(1.0)  # 9 of nine, and twice 4.5 of nine, meV/Å³
+    assert found["stress_rmse"] == pytest.approx(np.sqrt((81 + 2 * 20.25) / 18))
+    assert found["stress_mae_stderr"] == 0.0
 
 
 def test_ion_energies_are_means_over_the_ions_of_a_frame():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ilmlip.errors import SpecError
 from ilmlip.hashing import plain
 from ilmlip.plan.compile import compile_study, study_key
 from ilmlip.plan.graph import Plan, states
@@ -40,7 +41,7 @@ def test_the_quickstart_holds_what_its_models_and_tests_need(quick: Plan) -> Non
     assert Counter(task.stage for task in quick) == {
         "forcefield": 1, "build": 8, "equilibrate": 8, "sample": 8, "label": 8 * 50,
         "dataset": 2 + 6, "train": 2 * 3, "fit_linear": 2, "evaluate": (2 * 3 + 2) * 6,
-        "matrix": 1, "findings": 1,
+        "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
@@ -67,20 +68,20 @@ def test_no_test_frame_comes_from_a_training_trajectory(quick: Plan) -> None:
 
 def test_r_max_retrains_and_evaluates_only(quick: Plan) -> None:
     assert new(plan("model.r_max=6"), quick) == {
-        "train": 6, "evaluate": 36, "matrix": 1, "findings": 1,
+        "train": 6, "evaluate": 36, "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
 def test_ten_more_frames_label_ten_more_a_structure(quick: Plan) -> None:
     assert new(plan("dataset.frames=60"), quick) == {
         "label": 8 * 10, "dataset": 8, "train": 6, "fit_linear": 2, "evaluate": 48,
-        "matrix": 1, "findings": 1,
+        "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
 def test_a_further_seed_trains_one_a_set(quick: Plan) -> None:
     assert new(plan("model.seeds=[1,2,3,4]"), quick) == {
-        "train": 2, "evaluate": 12, "matrix": 1, "findings": 1,
+        "train": 2, "evaluate": 12, "matrix": 1, "ion_energies": 1, "findings": 1,
     }  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def test_points_share_their_tasks() -> None:
     specs = [load([*QUICK, f"model.r_max={r}"]) for r in (4, 5, 6)]
     both = compile_study(specs)
     one = compile_study(specs[:1])
-    assert len(both) - len(one) == 2 * (6 + 36 + 2)
+    assert len(both) - len(one) == 2 * (6 + 36 + 3)
     shared = [key for key, points in both.points().items() if points == [0, 1, 2]]
     assert {both.tasks[key].stage for key in shared} >= {"sample", "label", "dataset"}
 
@@ -136,6 +137,7 @@ def test_golden_quickstart() -> None:
         "build": "build-k1-b18e11bb1b38c7af29abdfd9",
         "sample": "sample-k1-46e58f9d90c8be4e08a306b3",
         "label": "label-k1-5c2a2bbdf46fe581e50779ba",
+        "train": "train-k1-53354483408dbbc08942a3b9",
         "fit_linear": "fit_linear-k1-1c370e3732e5881ddec742ed",
     }
     assert {n: next(t.key for t in found if t.stage == n) for n in golden} == golden
@@ -145,7 +147,8 @@ def test_another_engine_labels_the_same_configurations(quick: Plan) -> None:
     """No new dynamics, and no force field among a quantum label's inputs."""
     found = plan("dft=gfn1_xtb")
     assert set(new(found, quick)) == {
-        "label", "dataset", "train", "fit_linear", "evaluate", "matrix", "findings"
+        "label", "dataset", "train", "fit_linear", "evaluate", "matrix", "ion_energies",
+        "findings",
     }  # fmt: skip
     labels = [task for task in found if task.stage == "label"]
     assert len(labels) == 400
@@ -177,3 +180,38 @@ def test_plan_answers_in_two_seconds(tmp_path: Path) -> None:
         )
         took.append(time.perf_counter() - began)
     assert min(took) < 2.0
+
+
+def test_a_committee_predicts_nothing_anew(quick: Plan) -> None:
+    """Its members are the seeds there are; their evaluations are gathered."""
+    found = plan("model.committee=3")
+    assert new(found, quick) == {
+        "committee": 12, "matrix": 1, "ion_energies": 1, "findings": 1
+    }  # fmt: skip
+    members = [task.needs["evaluations"] for task in found if task.stage == "committee"]
+    assert all(len(keys) == 3 for keys in members)
+    assert {key for keys in members for key in keys} <= quick.tasks.keys()
+
+
+def test_members_that_validate_on_different_frames(quick: Plan) -> None:
+    found = plan("model.committee=2", "model.committee_splits=true")
+    assert new(found, quick)["dataset"] == 2 * 2  # the first seed keeps the split
+    assert new(found, quick)["train"] == 2 * 2
+    splits = {
+        plain(task.params)["seed"]
+        for task in found
+        if task.stage == "dataset" and task.about["role"] == "train"
+    }
+    assert splits == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.committee=4"], "is 4, and model.seeds has 3: give a seed for each member"),
+        (["model.committee_splits=true"], "is true without a committee"),
+    ],
+)
+def test_a_committee_without_members(words: list[str], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        plan(*words)

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 
 import numpy as np
@@ -155,3 +156,72 @@ def test_an_element_without_its_atom_is_named(smoke_model, toy_sets, tmp_path):
     given = toy.inputs(dataset=toy_sets["train"], atoms=few)
     with pytest.raises(StageError, match="no energy of a single atom of K, P is there"):
         train.run(train.Params(training=training), given, tmp_path)
+
+
+def test_fewer_frames_than_a_batch(smoke_model, toy_sets, tmp_path):
+    training = smoke_model.model_copy(update={"batch_size": 9}).training(2)
+    with pytest.raises(
+        StageError, match=r"^model.batch_size is 9, and there are 8 frames to train"
+    ):
+        train.run(train.Params(training=training), toy.inputs(dataset=toy_sets["train"]), tmp_path)
+
+
+def without_stress(toy_sets, folder, bare):
+    """The toy frames, some of those to train on (by number) without stress."""
+    folder.mkdir()
+    for file in ("train.extxyz", "val.extxyz"):
+        frames = read(toy_sets["train"].path / file, index=":", format="extxyz")
+        for i in bare if file == "train.extxyz" else ():
+            del frames[i].calc.results["stress"]
+        write(folder / file, frames, format="extxyz")
+    return Given("dataset-some", folder, {})
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("architecture", ["nequip", "allegro"])
+def test_stress_of_some_frames_is_learnt(
+    architecture, smoke_model, toy_sets, tmp_path, monkeypatch
+):
+    """Three of eight frames have no stress: batches of four always hold one that has."""
+    own = {"batch_size": 4, "loss": {"stress": 10.0}, "max_steps": 8, "zbl": True}
+    if architecture == "allegro":
+        own |= {"architecture": "allegro", "n_features": None, "n_scalar_features": 4}
+        own |= {"n_tensor_features": 2}
+    model = Model.model_validate(smoke_model.model_dump() | own)
+    given = without_stress(toy_sets, tmp_path / "data", (0, 3, 6))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    made = train.run(train.Params(training=model.training(1)), toy.inputs(dataset=given), work)
+    rows = (work / "curve.csv").read_text().splitlines()
+    assert "val_stress_mae" in rows[0] and "nan" not in "".join(rows)
+    assert made.values["steps"] == 8
+    # the repulsion is in the model that is read back: two nuclei 0.5 Å apart
+    (frame, *_) = frames_of(toy_sets["test"], "test.extxyz")
+    close = frame.positions.copy()
+    close[1] = close[0] + [0.5, 0, 0]
+    near = nequip.load(work).predict([dataclasses.replace(frame, positions=close)])[0]
+    assert near.energy > nequip.load(work).predict([frame])[0].energy + 10
+
+
+def test_a_batch_that_may_hold_no_stress(smoke_model, toy_sets, tmp_path):
+    loss = smoke_model.loss.model_copy(update={"stress": 1.0})
+    training = smoke_model.model_copy(update={"loss": loss}).training(2)  # batches of two
+    given = toy.inputs(dataset=without_stress(toy_sets, tmp_path / "data", (0, 3)))
+    with pytest.raises(StageError, match="2 of 8 frames have no stress, so that a batch of 2 may"):
+        train.run(train.Params(training=training), given, tmp_path)
+
+
+@pytest.mark.engine
+def test_early_stopping_ends_with_the_steps_that_were_done(
+    smoke_model, toy_sets, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    own = {"max_steps": 4000, "learning_rate": 1e-9, "early_stopping": 2, "max_hours": 25.5}
+    training = smoke_model.model_copy(update=own).training(2)
+    params = train.Params(training=training)
+    made = train.run(params, toy.inputs(dataset=toy_sets["train"]), tmp_path)
+    assert made.values["steps"] == 4 * made.values["epochs"] < 400
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["trainer"]["max_time"] == "01:01:30:00"
+    assert "guard" not in str(config)
