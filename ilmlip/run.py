@@ -12,6 +12,7 @@ from pathlib import Path
 from ilmlip import track
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
+from ilmlip.execute.skip import possible
 from ilmlip.plan.compile import about_study, study_key
 from ilmlip.plan.frames import About
 from ilmlip.plan.graph import Plan, states
@@ -50,11 +51,12 @@ def run_study(study: Study, plan: Plan) -> Ended:
     spec = study.spec
     store = Store(Path(spec.store))
     store.prepare()
+    plan, skipped = possible(plan, spec.cluster, store)
     todo = [key for key, state in states(plan, store).items() if state != "cached"]
     if not todo:
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
-        return Ended(plan, store, outcome, outputs, points, _catch_up(spec, store))
+        return Ended(plan, store, outcome, outputs, points, skipped + _catch_up(spec, store))
     events = Events(store.root)
     events.start(
         study=spec.name,
@@ -70,7 +72,7 @@ def run_study(study: Study, plan: Plan) -> Ended:
     with Display(plan, Console(stderr=True)) as display:
         outcome = _drive(spec, plan, store, events, display.update)
     outputs, points = lay_out(study, plan, store, outcome)
-    ended = Ended(plan, store, outcome, outputs, points)
+    ended = Ended(plan, store, outcome, outputs, points, skipped)
     events.end("done" if ended.ok else "failed", outputs)
     if tracker is not None:
         ended.messages += _await(tracker, spec, store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ilmlip.engines import gpaw
+from ilmlip.engines.nequip_package import lacks_compiler
 from ilmlip.engines.pseudopotentials import checked_files, family_folder
 from ilmlip.errors import SpecError
 from ilmlip.lint.finding import Finding
@@ -17,6 +18,14 @@ PROGRAMS: dict[str, ProgramName] = {"qe_pbe_d3": "pw.x", "cp2k_pbe_d3": "cp2k", 
 """The program of each engine that has one of its own."""
 HERE = ("local", "debug")
 """Executors whose jobs run on this machine."""
+
+
+def compiling(spec: Spec) -> Iterator[Finding]:
+    """`compiler-missing`, where models are to be compiled on this machine."""
+    if spec.model.compiled and spec.cluster.executor in HERE and (lacks := lacks_compiler()):
+        yield Finding(
+            "compiler-missing", "warning", "model.compiled", f"{lacks}. No model is compiled here"
+        )
 
 
 def machine(spec: Spec) -> Iterator[Finding]:

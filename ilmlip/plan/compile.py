@@ -10,6 +10,7 @@ from ilmlip.chemistry.rank import differences
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
+from ilmlip.plan.models import leaving
 from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
@@ -104,6 +105,7 @@ class _Models:
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
+        outputs |= leaving(self.plan, self.spec.model, models)
         if not entries or self.spec.dft.engine == "files":
             outputs |= self._reports()
 
@@ -179,7 +181,7 @@ class _Models:
                         "seed": seed,
                     },
                 )
-                found.append({"key": key, "kind": "nequip", "entry": entry})
+                found.append({"key": key, "kind": "nequip", "entry": entry, "dataset": data})
             if model.linear:
                 data = self.frames.dataset(fractions, TRAINING)
                 key = add(

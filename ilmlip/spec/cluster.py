@@ -8,8 +8,8 @@ from ilmlip.record import Record, field
 
 StageName = Literal[
     "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
-    "imported", "dataset", "dataset_report", "series_report", "train", "fit_linear", "evaluate",
-    "committee", "matrix", "ion_energies", "findings",
+    "imported", "dataset", "dataset_report", "series_report", "train", "package",
+    "compile_model", "fit_linear", "evaluate", "committee", "matrix", "ion_energies", "findings",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 

@@ -181,6 +181,17 @@ class Model(Recipe):
         later=True,
     )
     linear: bool = field("Whether the model without a network stands beside", default=True)
+    package: bool = field(
+        "Whether each trained model is packaged for nequip, model.nequip.zip, and put into MLflow",
+        default=False,
+        later=True,
+    )
+    compiled: bool = field(
+        "Whether each trained model is compiled for ASE and this machine's kind of processor, "
+        "model.nequip.pt2; left out where there is no C++ compiler",
+        default=False,
+        later=True,
+    )
 
     @model_validator(mode="after")
     def _each_seed_once(self) -> Self:

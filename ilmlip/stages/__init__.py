@@ -21,6 +21,8 @@ NAMES = (
     "dataset_report",
     "series_report",
     "train",
+    "package",
+    "compile_model",
     "fit_linear",
     "evaluate",
     "committee",

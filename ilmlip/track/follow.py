@@ -121,6 +121,8 @@ class Follower:
             self._child(event, result)
         elif event["stage"] == "evaluate":
             self._evaluation(event, result)
+        elif event["stage"] == "package":
+            self._package(event, result)
 
     def _child(self, event: Event, result: Result) -> str:
         """The child run of a training or MD run, with all that its result holds."""
@@ -173,6 +175,13 @@ class Follower:
             numbers[f"ion_energy_{ion}/{x}"] = float(energy)
         self.log.metrics(child, numbers)
         self.state["evaluated"] = sorted({*self.state.get("evaluated", []), child})
+
+    def _package(self, event: Event, result: Result) -> None:
+        """The packaged model on the run of its training."""
+        child = self._model_run(event["about"])
+        if child is not None:
+            (name,) = result.files
+            self.log.model(child, result.path / name, result.digest, result.tools)
 
     def _means(self) -> None:
         """The means over test compositions of every model that was evaluated.

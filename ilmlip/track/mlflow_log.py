@@ -11,6 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilmlip.track.packaged import log_packaged
+
+PACKAGED = "ilmlip.package"
+"""Tag of a run that has its model: the digest of the package's result."""
 BATCH = 1000
 """Most metrics that MLflow takes in one call."""
 LONGEST = 6000
@@ -159,6 +163,13 @@ class Log:
     def file(self, run: str, path: Path) -> None:
         """Log a file as an artefact."""
         self._client.log_artifact(run, str(path))
+
+    def model(self, run: str, package: Path, digest: str, tools: Mapping[str, str]) -> None:
+        """Log a packaged model as that of a run, unless it is there: its digest is a tag."""
+        if self._client.get_run(run).data.tags.get(PACKAGED) == digest:
+            return
+        log_packaged(self._client, run, package, tools)
+        self._client.set_tag(run, PACKAGED, digest)
 
     def text(self, run: str, text: str, name: str) -> None:
         """Log a text as an artefact."""

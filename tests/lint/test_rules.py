@@ -132,6 +132,16 @@ def test_what_this_machine_lacks(empty_machine: Path) -> None:
     assert not [f for f in found() if f.code.endswith("-missing")]
 
 
+def test_a_compiler_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert codes() == []
+    (missing,) = found("model.compiled=true")
+    assert (missing.code, missing.severity, missing.where) == (
+        "compiler-missing", "warning", "model.compiled",
+    )  # fmt: skip
+    assert "no-such-compiler" in missing.message
+
+
 def test_gpaw_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpaw, "find_spec", lambda name: None)
     (missing,) = (f for f in found("dft=gpaw_pbe_d3") if f.code.endswith("-missing"))

@@ -418,3 +418,29 @@ def test_findings_are_metrics_and_tags_of_the_parent(study: Study) -> None:
     assert run.data.metrics == {"finding/far_away": 15.0}
     tags = run.data.tags
     assert (tags["finding.far_away"], tags["finding.near_by"]) == ("True", "None")
+
+
+def test_a_packaged_model_is_logged_on_the_run_of_its_training(study: Study) -> None:
+    """Also when the training was logged by an earlier run; and once, however often it is told."""
+    study.begin()
+    study.fill()
+    study.end()
+    assert study.track().returncode == 0
+    train = next(t for t in study.store.keys("results") if t.startswith("train-"))
+    study.events = Events(study.store.root)
+    study.begin()
+    about = {"training": "0.4+0.6", "seed": 1, "model": train}
+    task = make("package", about, {"model": (train,)})
+    study.publish(task, {"elements": ["Li"]}, {"model.nequip.zip": "a package"})
+    study.events.task(task)
+    study.end()
+    done = study.track()
+    assert done.returncode == 0 and "skipped" not in done.stderr
+    client = MlflowClient(study.uri)
+    experiment = client.get_experiment_by_name("quick")
+    (model,) = client.search_logged_models([experiment.experiment_id])
+    run = client.get_run(model.source_run_id)
+    assert run.data.tags["ilmlip.task"] == train and run.info.status == "FINISHED"
+    assert model.name == "model" and model.params["training"] == "0.4+0.6"
+    kept = list(Path(study.root).rglob("model.nequip.zip"))
+    assert sum("mlruns" in str(path) for path in kept) == 1

@@ -1,0 +1,73 @@
+"""What MLflow runs to predict with a packaged model; MLflow keeps this file beside the package.
+
+It needs nequip and ASE, and nothing of ilmlip: `mlflow.pyfunc.load_model("runs:/<id>/model")` gives
+a model whose `predict` takes extended XYZ, as paths or as text, and answers with a table.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow.models
+import mlflow.pyfunc
+
+if TYPE_CHECKING:
+    import pandas
+    from ase import Atoms
+
+NAN = float("nan")
+
+
+class Predictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+    """A packaged model that predicts frames."""
+
+    def load_context(self, context: Any) -> None:
+        """Open the package: this runs the code that lies in it."""
+        from nequip.integrations.ase import NequIPCalculator
+
+        path = context.artifacts["package"]
+        self.calculator = NequIPCalculator._from_saved_model(
+            path, chemical_species_to_atom_type_map=True
+        )
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> pandas.DataFrame:
+        """One row a frame, for each path or text of extended XYZ in `model_input`.
+
+        Columns: `input` and `frame`, both from 0; `energy`, eV; `forces`, (atoms, 3) in eV/Å;
+        `stress`, xx yy zz yz xz xy in eV/Å³, tension positive, NaN where a frame is not periodic.
+        """
+        import pandas as pd
+
+        rows = []
+        for number, text in enumerate(_texts(model_input)):
+            for index, atoms in enumerate(_frames(text)):
+                atoms.calc = self.calculator
+                stress = atoms.get_stress().tolist() if atoms.pbc.all() else [NAN] * 6
+                energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+                rows.append((number, index, float(energy), forces.astype(float).tolist(), stress))
+        return pd.DataFrame(rows, columns=["input", "frame", "energy", "forces", "stress"])
+
+
+def _texts(given: Any) -> list[str]:
+    if isinstance(given, (str, Path)):
+        return [str(given)]
+    values = given.to_numpy().ravel() if hasattr(given, "to_numpy") else given
+    return [str(value) for value in values]
+
+
+def _frames(text: str) -> Iterator[Atoms]:
+    """What holds a line break is the frames themselves, and else names their file."""
+    from ase.io import iread
+
+    if "\n" in text:
+        yield from iread(io.StringIO(text), index=":", format="extxyz")
+        return
+    if not Path(text).is_file():
+        raise ValueError(f"no such file: {text!r}; give paths of extended XYZ, or its text")
+    yield from iread(text, index=":", format="extxyz")
+
+
+mlflow.models.set_model(Predictor())
