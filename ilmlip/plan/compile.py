@@ -92,10 +92,16 @@ class _Models:
         """Everything that the point's outputs need."""
         entries: list[dict[str, Any]] = []
         evaluations: list[str] = []
-        for model in self._models():
+        models = self._models()
+        for model in models:
             for x in self.spec.compositions.fractions:
                 evaluations.append(self._evaluate(model, x))
                 entries.append({**model["entry"], "composition": composition_label(x)})
+        for name, members in self._committees(models).items():
+            for x in self.spec.compositions.fractions:
+                evaluations.append(self._together(name, members, x))
+                entry = {"model": name, "kind": "committee", "seed": None}
+                entries.append({**entry, "composition": composition_label(x)})
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
@@ -157,34 +163,56 @@ class _Models:
         atoms = {"atoms": self.frames.atoms()} if isolated else {}
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
-            data = self.frames.dataset(fractions, TRAINING)
-            about: About = {
-                "training": name,
-                **self.swept,
-                **about_study(self.spec),
-                "dataset": data,
-            }
-            for seed in model.seeds:
+            about: About = {"training": name, **self.swept, **about_study(self.spec)}
+            for member, seed in enumerate(model.seeds):
+                split = member if model.committee_splits else 0
+                data = self.frames.dataset(fractions, TRAINING, split)
                 entry = {"model": name, "kind": model.architecture, "seed": seed}
                 key = add(
                     self.plan,
                     "train",
                     {"training": model.training(seed, e0), "elements": self.frames.elements},
                     {"dataset": (data,), **atoms},
-                    about={**about, "kind": model.architecture, "seed": seed},
+                    about={
+                        **about,
+                        "dataset": data,
+                        "kind": model.architecture,
+                        "seed": seed,
+                    },
                 )
                 found.append({"key": key, "kind": "nequip", "entry": entry})
             if model.linear:
+                data = self.frames.dataset(fractions, TRAINING)
                 key = add(
                     self.plan,
                     "fit_linear",
                     {},
                     {"dataset": (data,)},
-                    about={**about, "kind": "linear"},
+                    about={**about, "dataset": data, "kind": "linear"},
                 )
                 entry = {"model": name, "kind": "linear", "seed": None}
                 found.append({"key": key, "kind": "linear", "entry": entry})
         return found
+
+    def _committees(self, models: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """The members of each training set's committee, if there is to be one."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for model in models if self.spec.model.committee else ():
+            if model["kind"] == "nequip":
+                found.setdefault(model["entry"]["model"], []).append(model)
+        return {name: members[: self.spec.model.committee] for name, members in found.items()}
+
+    def _together(self, name: str, members: list[dict[str, Any]], x: Composition) -> str:
+        return add(
+            self.plan,
+            "committee",
+            {},
+            {
+                "evaluations": tuple(self._evaluate(member, x) for member in members),
+                "dataset": (self.frames.dataset((x,), TESTING),),
+            },
+            about={"training": name, "composition": composition_label(x)},
+        )
 
     def _evaluate(self, model: Mapping[str, Any], x: Composition) -> str:
         tests = self.frames.dataset((x,), TESTING)

@@ -271,10 +271,13 @@ class Frames:
         """What the spec says of labelling that is in no key."""
         return {"retries": plain(list(self.spec.dft.retries))} if self.spec.dft.retries else {}
 
-    def _dataset(self, fractions: tuple[Composition, ...], structure: int) -> str:
-        """The frames of some compositions: to train and validate on, or to test on."""
+    def _dataset(self, fractions: tuple[Composition, ...], structure: int, member: int = 0) -> str:
+        """The frames of some compositions: to train and validate on, or to test on.
+
+        `member`: which split of them, for a committee whose members validate on different frames.
+        """
         if self.spec.dft.files is not None:
-            return self._imported(fractions, structure, self.spec.dft.files)
+            return self._imported(fractions, structure, self.spec.dft.files, member)
         parts = self.spec.dataset.derived or (Derived(kind="frames"),)
         needs: dict[str, tuple[str, ...]] = {}
         take: dict[str, list[int]] = {}
@@ -289,7 +292,7 @@ class Frames:
         return add(
             self.plan,
             "dataset",
-            {"take": take, "origins": origins, **self._split(structure)},
+            {"take": take, "origins": origins, **self._split(structure, member)},
             needs,
             quorum=dict.fromkeys(needs, quorum),
             about=self._about_dataset(fractions, structure),
@@ -311,19 +314,20 @@ class Frames:
                 first += len(group)
         return found
 
-    def _split(self, structure: int) -> dict[str, Any]:
+    def _split(self, structure: int, member: int) -> dict[str, Any]:
         held = self.spec.dataset
         if structure != TRAINING:
             return {"role": "test"}
-        return {
-            "role": "train", "validation_fraction": held.validation_fraction, "seed": held.seed
-        }  # fmt: skip
+        seed = held.seed + member
+        return {"role": "train", "validation_fraction": held.validation_fraction, "seed": seed}
 
     def _about_dataset(self, fractions: tuple[Composition, ...], structure: int) -> About:
         role = "train" if structure == TRAINING else "test"
         return {"role": role, "compositions": set_label(fractions)}
 
-    def _imported(self, fractions: tuple[Composition, ...], structure: int, files: Files) -> str:
+    def _imported(
+        self, fractions: tuple[Composition, ...], structure: int, files: Files, member: int
+    ) -> str:
         """The imported frames of some compositions."""
         chosen = {
             "compositions": [composition_label(x) for x in fractions],
@@ -333,7 +337,7 @@ class Frames:
         return add(
             self.plan,
             "dataset",
-            {"imported": chosen, **self._split(structure)},
+            {"imported": chosen, **self._split(structure, member)},
             {"imported": (self.imported(files),)},
             about=self._about_dataset(fractions, structure),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ilmlip.report.matrix import LINEAR, Row, composition_order, shown_name, table
+from ilmlip.report.matrix import Row, composition_order, set_of, shown_name, table
 
 PANELS = (
     ("energy_mae", "Energy MAE / meV atom$^{-1}$"),
@@ -36,7 +36,7 @@ def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) 
     for axis, (title, models, compositions, values) in zip(axes[:, 0], panels, strict=False):
         _panel(figure, axis, title, models, compositions, values)
         for i, model in enumerate(models):
-            for composition in trained.get(model.removeprefix(LINEAR), ()):
+            for composition in trained.get(set_of(model), ()):
                 if composition in compositions:
                     _outline(axis, compositions.index(composition), i)
     if panels:

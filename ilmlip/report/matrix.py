@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HEADER = ("model", "seed", "composition", "quantity", "value", "stderr", "unit")
-LINEAR = "linear:"
-"""Prefix of the name of a model without a network."""
+KINDS = ("linear", "committee")
+"""Before the name of what is no single network: "linear:0.4+0.6"."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def read_csv(path: Path) -> list[Row]:
 def table(rows: Sequence[Row], quantity: str) -> tuple[list[str], list[str], list[list[float]]]:
     """Models, compositions and values (NaN where there is none) of a quantity, over seeds."""
     chosen = [row for row in over_seeds(rows) if row.quantity == quantity]
-    models = sorted({row.model for row in chosen}, key=lambda m: (m.startswith(LINEAR), m))
+    models = sorted({row.model for row in chosen}, key=lambda m: (kind_of(m), m))
     compositions = sorted({row.composition for row in chosen}, key=composition_order)
     at = {(row.model, row.composition): row.value for row in chosen}
     values = [[at.get((m, c), float("nan")) for c in compositions] for m in models]
@@ -116,11 +116,21 @@ def composition_order(composition: str) -> tuple[int, float, str]:
 
 def is_trained(model: str, composition: str) -> bool:
     """Whether a model was trained on a composition, by its name."""
-    return composition in model.removeprefix(LINEAR).split("+")
+    return composition in set_of(model).split("+")
+
+
+def kind_of(model: str) -> str:
+    """One of KINDS; empty for a network."""
+    kind, colon, _ = model.partition(":")
+    return kind if colon and kind in KINDS else ""
+
+
+def set_of(model: str) -> str:
+    """What a model was trained on, by its name."""
+    return model.removeprefix(f"{kind_of(model)}:")
 
 
 def shown_name(model: str) -> str:
     """A model's name for people."""
-    if model.startswith(LINEAR):
-        return f"{model.removeprefix(LINEAR)} (linear)"
-    return model
+    kind = kind_of(model)
+    return f"{set_of(model)} ({kind})" if kind else model

@@ -10,7 +10,7 @@ from ilmlip.report.heatmap import three_digits
 from ilmlip.report.matrix import Row, errors_of, is_trained, over_seeds, shown_name, table
 
 TITLES = {"energy": "Energy", "force": "Force", "stress": "Stress"}
-STATISTICS = {"mae": "MAE", "rmse": "RMSE"}
+STATISTICS = {"mae": "MAE", "rmse": "RMSE", "spread": "spread over the committee"}
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -49,7 +49,7 @@ def _order(quantity: str) -> tuple[int, int, str]:
     what, statistic, *element = f"{quantity}_".split("_")[:3]
     return (
         list(TITLES).index(what) if what in TITLES else len(TITLES),
-        bool(element and element[0]) * 2 + list(STATISTICS).index(statistic)
+        bool(element and element[0]) * len(STATISTICS) + list(STATISTICS).index(statistic)
         if statistic in STATISTICS
         else 0,
         "".join(element),

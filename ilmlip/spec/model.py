@@ -167,12 +167,37 @@ class Model(Recipe):
         "Seeds; each is a training of its own. None at all, and no linear model: the study ends "
         "with its data sets"
     )
+    committee: int | None = field(
+        "The first so many seeds of each training set also predict together: their mean, and their "
+        "spread; null: none",
+        ge=2,
+        default=None,
+        later=True,
+    )
+    committee_splits: bool = field(
+        "Whether each seed also holds out other frames to validate (dataset.seed, and one more for "
+        "each seed after the first)",
+        default=False,
+        later=True,
+    )
     linear: bool = field("Whether the model without a network stands beside", default=True)
 
     @model_validator(mode="after")
     def _each_seed_once(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
             raise SpecError("model.seeds", f"{list(self.seeds)} has a seed twice; give each once")
+        return self
+
+    @model_validator(mode="after")
+    def _committee_has_its_members(self) -> Self:
+        if self.committee is not None and self.committee > len(self.seeds):
+            raise SpecError(
+                "model.committee",
+                f"is {self.committee}, and model.seeds has {len(self.seeds)}: give a seed for each "
+                "member, or a smaller committee",
+            )
+        if self.committee_splits and self.committee is None:
+            raise SpecError("model.committee_splits", "is true without a committee; set its size")
         return self
 
     def training(self, seed: int, e0: str | None = None) -> Training:

@@ -23,6 +23,7 @@ NAMES = (
     "train",
     "fit_linear",
     "evaluate",
+    "committee",
     "matrix",
     "ion_energies",
     "findings",

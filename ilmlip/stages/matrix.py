@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ilmlip.record import Record, field
 from ilmlip.report import error_lines, heatmap
-from ilmlip.report.matrix import Row, medians, over_seeds, write_csv
+from ilmlip.report.matrix import KINDS, Row, medians, over_seeds, write_csv
 from ilmlip.report.matrix_page import page
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
@@ -19,14 +19,14 @@ class Entry(Record):
     """What one evaluation is of."""
 
     model: str = field("Training compositions, joined by +")
-    kind: str = field("Architecture, or linear")
+    kind: str = field("Architecture, linear, or committee")
     seed: int | None = field("Seed of the training; none for the linear model")
     composition: str = field("Composition of the test set")
 
     @property
     def name(self) -> str:
         """The model's name in the table: "0.4+0.6", or "linear:0.4+0.6" without a network."""
-        return f"linear:{self.model}" if self.kind == "linear" else self.model
+        return f"{self.kind}:{self.model}" if self.kind in KINDS else self.model
 
 
 class Params(Record):
@@ -34,6 +34,10 @@ class Params(Record):
 
     entries: tuple[Entry, ...] = field("One for each input, in the inputs' order")
     trained: dict[str, tuple[str, ...]] = field("Training compositions of each model")
+
+
+QUANTITY = r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?|(energy|force)_spread"
+"""What of an evaluation's values stands in the matrix."""
 
 
 def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
@@ -47,7 +51,7 @@ def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
                 errors = given.values.get("ion_energies_stderr", {})
                 for ion, energy in value.items():
                     found.append(_row(entry, f"ion_energy_{ion}", energy, errors.get(ion)))
-            elif re.fullmatch(r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?", quantity):
+            elif re.fullmatch(QUANTITY, quantity):
                 stderr = given.values.get(f"{quantity}_stderr")
                 found.append(_row(entry, quantity, value, stderr))
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ilmlip.errors import SpecError
 from ilmlip.hashing import plain
 from ilmlip.plan.compile import compile_study, study_key
 from ilmlip.plan.graph import Plan, states
@@ -179,3 +180,38 @@ def test_plan_answers_in_two_seconds(tmp_path: Path) -> None:
         )
         took.append(time.perf_counter() - began)
     assert min(took) < 2.0
+
+
+def test_a_committee_predicts_nothing_anew(quick: Plan) -> None:
+    """Its members are the seeds there are; their evaluations are gathered."""
+    found = plan("model.committee=3")
+    assert new(found, quick) == {
+        "committee": 12, "matrix": 1, "ion_energies": 1, "findings": 1
+    }  # fmt: skip
+    members = [task.needs["evaluations"] for task in found if task.stage == "committee"]
+    assert all(len(keys) == 3 for keys in members)
+    assert {key for keys in members for key in keys} <= quick.tasks.keys()
+
+
+def test_members_that_validate_on_different_frames(quick: Plan) -> None:
+    found = plan("model.committee=2", "model.committee_splits=true")
+    assert new(found, quick)["dataset"] == 2 * 2  # the first seed keeps the split
+    assert new(found, quick)["train"] == 2 * 2
+    splits = {
+        plain(task.params)["seed"]
+        for task in found
+        if task.stage == "dataset" and task.about["role"] == "train"
+    }
+    assert splits == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.committee=4"], "is 4, and model.seeds has 3: give a seed for each member"),
+        (["model.committee_splits=true"], "is true without a committee"),
+    ],
+)
+def test_a_committee_without_members(words: list[str], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        plan(*words)
