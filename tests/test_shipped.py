@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from together import beside
@@ -14,6 +16,16 @@ from ilmlip.spec.shipped import groups, options, shipped
 
 EXPERIMENTS = sorted(file.stem for file in shipped("experiments").glob("*.yaml"))
 SCALES = ("paper", "laptop", "smoke", "labels")
+OWN = {
+    "paper_dft": ("table_s6_s7", "table_s8", "table_s9_s10", "table_s11"),
+    "paper_npt": ("table_s12",),
+    "laptop_tables": ("figure_1", "table_s2_s3"),
+    "laptop_tables_dft": ("table_s6_s7", "table_s8"),
+    "laptop_npt": ("table_s12",),
+}
+"""Scales with boxes or frames of some experiments' own."""
+AT = [(name, scale) for name in EXPERIMENTS for scale in (None, *SCALES)]
+AT += [(name, scale) for scale, names in OWN.items() for name in names]
 
 
 def planned(*words: str) -> tuple[int, list[Finding]]:
@@ -28,11 +40,10 @@ def test_the_groups_and_scales() -> None:
         "system", "compositions", "sampling", "dft", "dataset", "model", "ensemble", "analysis",
         "cluster", "tracking", "scale",
     }  # fmt: skip
-    assert tuple(sorted(options("scale"))) == tuple(sorted(SCALES))
+    assert sorted(options("scale")) == sorted((*SCALES, *OWN))
 
 
-@pytest.mark.parametrize("scale", [None, *SCALES])
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize(("name", "scale"), AT)
 def test_every_experiment_at_every_scale(name: str, scale: str | None) -> None:
     tasks, findings = planned(name, *([f"scale={scale}"] if scale else []))
     assert tasks > 10
@@ -46,6 +57,8 @@ def test_every_option_of_every_group(group: str, option: str) -> None:
     words = [f"{group}={option}", *beside(f"{group}={option}")]
     if option == "one_against_two":
         words.append("compositions=fifths")
+    if option == "laptop_npt":
+        words += ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2", "sampling=npt"]
     if group == "sampling" and option == "npt":
         words.append("dataset=opls")
     tasks, findings = planned(*words)
@@ -58,6 +71,17 @@ def test_the_paper_scale_is_the_groups_own() -> None:
     assert load(["scale=paper"]) == load([])
     small = load(["quickstart", "scale=paper"])
     assert small.sampling == load([]).sampling and small.dataset == load([]).dataset
+
+
+STUDIES = yaml.safe_load((Path(__file__).parents[1] / "benchmarks/studies.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_studies_of_the_results(name: str) -> None:
+    """At laptop scale, as docs/results.md has them: three seeds, and nothing for lint to say."""
+    words = [name, *STUDIES[name]]
+    assert all(len(spec.model.seeds) >= 3 for spec in load_study(words).specs)
+    assert not planned(*words)[1]
 
 
 def test_an_experiment_states_its_scale_once() -> None:

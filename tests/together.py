@@ -7,6 +7,10 @@ FOMIM = ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2", "sampling=npt", "
 FOUR = ["system=four_ions", "compositions=four_ions"]
 CRYSTAL = ["system=lpscl", "compositions=table_s9", "dft=gfn1_xtb"]
 TOGETHER = {words[i]: words for words in (FOMIM, FOUR, CRYSTAL) for i in (0, 1)}
+for option in ("figure_1", "table_s2_s3", "table_s6_s7", "table_s8"):
+    TOGETHER[f"analysis={option}"] = ["compositions=table_s6"]
+for option in ("table_s9_s10", "table_s11"):
+    TOGETHER[f"analysis={option}"] = CRYSTAL
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 
 

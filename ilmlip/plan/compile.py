@@ -11,6 +11,7 @@ from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import leaving
+from ilmlip.plan.paper import against_paper
 from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
@@ -272,9 +273,19 @@ class _Models:
             "errors_figure": (key, "errors.png"),
             **self._ion_energies(entries, evaluations),
         }
+        return {
+            **outputs,
+            **self._findings(entries, evaluations),
+            **self._paper(entries, evaluations, outputs["ion_energies"][0]),
+        }
+
+    def _findings(
+        self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
+    ) -> dict[str, tuple[str, str]]:
+        """The findings if they are asked for."""
         asked = self.spec.analysis.findings
         if asked is None:
-            return outputs
+            return {}
         params = {
             **plain(asked),
             "one": set_label(asked.one),
@@ -283,5 +294,26 @@ class _Models:
             "near": [composition_label(x) for x in asked.near],
             "entries": entries,
         }
+        needs, some = {"evaluations": evaluations}, {"evaluations": SOME}
         found = add(self.plan, "findings", params, needs, quorum=some)
-        return {**outputs, "findings": (found, "findings.json")}
+        return {"findings": (found, "findings.json")}
+
+    def _paper(
+        self, entries: list[dict[str, Any]], evaluations: tuple[str, ...], energies: str
+    ) -> dict[str, tuple[str, str]]:
+        """The paper's numbers beside ours, and what it states, if they are asked for."""
+        params = against_paper(self.spec.analysis)
+        if params is None:
+            return {}
+        found = add(
+            self.plan,
+            "paper",
+            {**params, "entries": entries},
+            {"evaluations": evaluations, "ion_energies": (energies,)},
+            quorum={"evaluations": SOME, "ion_energies": SOME},
+        )
+        return {
+            "paper": (found, "paper.json"),
+            "paper_table": (found, "paper.csv"),
+            "paper_page": (found, "paper.md"),
+        }

@@ -26,6 +26,8 @@ def render(outputs: Mapping[str, str]) -> Iterator[RenderableType]:
             yield matrix_table(rows, quantity, title)
     if "findings" in outputs:
         yield from findings_lines(json.loads(Path(outputs["findings"]).read_text()))
+    if "paper" in outputs:
+        yield from findings_lines(json.loads(Path(outputs["paper"]).read_text()))
 
 
 def matrix_table(rows: Sequence[Row], quantity: str, title: str) -> Table:

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.mixtures import Composition
+from ilmlip.spec.paper import Paper, Stated
 
 
 class Findings(Record):
@@ -51,6 +52,12 @@ class Analysis(Record):
     findings: Findings | None = field("The findings to test; none if absent", default=None)
     objective: Objective | None = field(
         "What a sweeper such as Optuna minimises; none if absent", default=None, later=True
+    )
+    paper: Paper | None = field(
+        "Numbers of a paper, to stand beside the study's own", default=None, later=True
+    )
+    tests: tuple[Stated, ...] = field(
+        "What the study must show, each with where its thresholds come from", default=(), later=True
     )
 
 

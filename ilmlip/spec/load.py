@@ -80,6 +80,8 @@ class _Loader:
         typed = typed_settings(texts, self.file, multirun)
         self.swept: set[str] = set()
         """Keys of what the points may differ in, one value in the file's sweep included."""
+        self.together: set[str] = set()
+        """Of these, the keys that a list of points sets: they go through their values together."""
         self.base = compose(self.file, [s for s in typed if len(s.values) <= 1])
         self.changed = bool(typed)
         self.settings = self._settings(typed)
@@ -89,28 +91,77 @@ class _Loader:
         found: dict[str, Setting] = {}
         where = shown(self.file) if self.file else "command line"
         sweep = self.base.data.pop("sweep", None) or {}
-        if not isinstance(sweep, dict):
+        if isinstance(sweep, list):
+            found = self._points_listed(sweep)
+        elif isinstance(sweep, dict):
+            found = {key: self._axis(key, value) for key, value in sweep.items()}
+        else:
             raise SpecError(
-                f"{where}: sweep", f"found {sweep!r}; give a mapping of fields to values"
+                f"{where}: sweep",
+                f"found {sweep!r}; give a mapping of fields to values, or a list of points",
             )
-        for key, value in sweep.items():
-            found[key] = self._axis(key, value)
         axes = set(found) - {one.key for one in typed}
         self.swept = axes | {one.key for one in typed if len(one.values) > 1}
         for number, one in enumerate(typed):
             found[f"~{number}" if one.native else one.key] = one
-        count = math.prod(len(s.values) for s in found.values() if not s.native)
+        listed = [s for s in found.values() if s.key in self.together and len(s.values) > 1]
+        self.together = {s.key for s in listed}
+        count = math.prod(
+            len(s.values) for s in found.values() if not s.native and s not in listed[1:]
+        )
         if count > MAX_POINTS:
             raise SpecError(
                 f"{where}: sweep", f"has {count:,} points; at most {MAX_POINTS:,}. Sweep over less"
             )
         return list(found.values())
 
+    def _points_listed(self, points: list[Any]) -> dict[str, Setting]:
+        """A sweep that is a list of points: a setting for each field, with a value of each point."""
+        place = Sources(self._files(self.base), {}).place(("sweep",))
+        wrong = [i for i, p in enumerate(points) if not isinstance(p, dict) or not p]
+        if not points or wrong:
+            raise SpecError(place, "give each point as fields with values: {model.r_max: 4}")
+        keys = list(points[0])
+        found = {}
+        for index, point in enumerate(points):
+            if set(point) != set(keys):
+                raise SpecError(
+                    place, f"point {index} sets {', '.join(point)}, and the first {', '.join(keys)}"
+                )
+        for key in keys:
+            if key in groups():
+                raise SpecError(place, f"{key!r} is a config group; a list of points sets fields")
+            self._refuse_key(key, place)
+            values = tuple(point[key] for point in points)
+            found[key] = Setting(key, tuple(map(shown_value, values)), values, f"{place}: {key}")
+        self.together = set(keys)
+        return found
+
+    def _refuse_key(self, key: str, place: str) -> None:
+        """Refuse to sweep over what is no field, or what is one for all points."""
+        if not PLAIN_KEY.fullmatch(key) or key.split(".", 1)[0] == "hydra":
+            raise SpecError(place, f"{key!r} is no field; write a path such as model.r_max")
+        if key.split(".", maxsplit=1)[0] in ONE_PLACE:
+            raise SpecError(place, "can't be swept: a study is one plan, in one store")
+
+    def _combinations(self) -> Iterator[tuple[int, ...]]:
+        """Which value of each setting, for each point; points that the command line made alike once."""
+        listed = [i for i, s in enumerate(self.settings) if s.key in self.together]
+        sizes = [1 if i in listed[1:] else len(s.values) or 1 for i, s in enumerate(self.settings)]
+        seen: set[tuple[str, ...]] = set()
+        for one in itertools.product(*map(range, sizes)):
+            chosen = tuple(one[listed[0]] if i in listed else at for i, at in enumerate(one))
+            words = tuple(
+                s.texts[i] if s.texts else "" for s, i in zip(self.settings, chosen, strict=True)
+            )
+            if not listed or words not in seen:
+                seen.add(words)
+                yield chosen
+
     def _axis(self, key: str, value: Any) -> Setting:
         """One entry of the section `sweep`: Hydra's syntax in a string, or a list of values."""
         place = Sources(self._files(self.base), {}).place(("sweep", key))
-        if not PLAIN_KEY.fullmatch(key) or key.split(".", 1)[0] == "hydra":
-            raise SpecError(place, f"{key!r} is no field; write a path such as model.r_max")
+        self._refuse_key(key, place)
         if isinstance(value, str):
             made = setting(f"{key}={value}", place, self.beside)
         elif isinstance(value, list) and value:
@@ -119,8 +170,6 @@ class _Loader:
             )
         else:
             raise SpecError(place, f'found {value!r}; give values, [4, 5] or "4,5" or "range(4,8)"')
-        if key.split(".", maxsplit=1)[0] in ONE_PLACE:
-            raise SpecError(place, "can't be swept: a study is one plan, in one store")
         if len(set(made.texts)) != len(made.texts):
             raise SpecError(place, f"names a value twice in {', '.join(made.texts)}")
         return made
@@ -145,9 +194,7 @@ class _Loader:
             found = list(self._listed(listed))
         else:
             made: dict[tuple[str, ...], _Group] = {}
-            for combination in itertools.product(
-                *(range(len(s.values) or 1) for s in self.settings)
-            ):
+            for combination in self._combinations():
                 chosen = list(zip(self.settings, combination, strict=True))
                 chosen_options = tuple(s.texts[i] for s, i in chosen if s.key in by_group)
                 if chosen_options not in made:

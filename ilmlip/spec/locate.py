@@ -21,6 +21,12 @@ SHOWN = 60
 """Longest value that an error message repeats."""
 
 
+TAGS = {
+    "Minimise", "Npt", "worse_at_ends", "scattered", "even", "forces_worse", "difference",
+}  # fmt: skip
+"""Names that pydantic gives to the members of unions, in the location of a problem."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where a composed config came from: files, the first one first, and command-line overrides."""
@@ -91,17 +97,22 @@ def explain(error: ValidationError, model: type[BaseModel], sources: Sources) ->
     # an unknown key often causes a missing one: name it first
     problems.sort(key=lambda p: p["type"] != "extra_forbidden")
     first = problems[0]
-    path = tuple(str(step) for step in first["loc"] if not _is_tag(step))
-    message = _message(first, path, model)
+    steps = first["loc"]
+    path = tuple(
+        str(step)
+        for before, step in zip((None, *steps), steps, strict=False)
+        if not _is_tag(before, step)
+    )
+    message = _message(first, tuple(map(str, steps)), model)
     more = len(problems) - 1
     if more:
         message += f" (and {more} more wrong field{'s' if more > 1 else ''})"
     return SpecError(sources.place(path), message)
 
 
-def _is_tag(step: int | str) -> bool:
+def _is_tag(before: int | str | None, step: int | str) -> bool:
     """Whether a step of a location is the name that pydantic gives to a member of a union."""
-    return isinstance(step, str) and step[:1].isupper() and step in {"Minimise", "Npt"}
+    return isinstance(before, int) and isinstance(step, str) and step in TAGS
 
 
 def _message(problem: Any, path: tuple[str, ...], model: type[BaseModel]) -> str:
@@ -133,16 +144,28 @@ def _describe(model: type[BaseModel], path: tuple[str, ...]) -> str:
 def _fields(model: type[BaseModel], path: tuple[str, ...]) -> Mapping[str, Any]:
     """The fields of the record at a path below `model`, looking through dicts, tuples and unions."""
     current: Any = model
+    chosen: list[Any] = []
     for step in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        tagged = chosen and step in TAGS
+        if not tagged and isinstance(current, type) and issubclass(current, BaseModel):
             info = current.model_fields.get(step)
             current = info.annotation if info else None
+        elif tagged:
+            current = next((one for one in chosen if _tag(one) == step), chosen[0])
         else:
-            current = next(iter(_records(current)), None)
-        current = _unwrap(current)
+            chosen = _records(current)
+            current = next(iter(chosen), None)
+            continue
+        chosen, current = [], _unwrap(current)
     if isinstance(current, type) and issubclass(current, BaseModel):
         return current.model_fields
     return {}
+
+
+def _tag(record: type[BaseModel]) -> str:
+    """What pydantic calls a member of a union: the word that chooses it, or its class."""
+    info = record.model_fields.get("test")
+    return str(typing.get_args(info.annotation)[0]) if info else record.__name__
 
 
 def _unwrap(annotation: Any) -> Any:

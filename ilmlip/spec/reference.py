@@ -120,13 +120,17 @@ def _record(annotation: Any) -> type[Record] | None:
 
 
 def _items(annotation: Any) -> Iterator[tuple[str, type[Record]]]:
-    """Records that stand in a mapping (".N") or a list ("[]")."""
+    """Records that stand in a mapping (".N") or a list ("[]"; of a union by the word that chooses)."""
     mark = ".N" if typing.get_origin(annotation) is dict else "[]"
     for argument in typing.get_args(annotation):
         for one in typing.get_args(argument) or (argument,):
             found = _record(one)
             if found is not None:
                 yield mark, found
+            for member in filter(None, map(_record, typing.get_args(one))):
+                if "test" in member.model_fields:
+                    word = typing.get_args(member.model_fields["test"].annotation)[0]
+                    yield f"[test={word}]", member
 
 
 def _row(path: str, info: FieldInfo) -> str:

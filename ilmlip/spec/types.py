@@ -14,6 +14,7 @@ from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.mixtures import Compositions, composition_label, ion_counts, set_label
 from ilmlip.spec.model import Model
+from ilmlip.spec.paper import check as check_paper_tests
 from ilmlip.spec.system import Name, System
 
 MOST_STEPS = 1e15
@@ -292,9 +293,11 @@ def _check_shifts(spec: Spec) -> None:
 
 def _check_findings(spec: Spec) -> None:
     asked = spec.analysis.findings
+    labels = [set_label(xs) for xs in spec.compositions.training]
+    tested = [composition_label(x) for x in spec.compositions.fractions]
+    check_paper_tests(spec.analysis.tests, labels, tested, spec.system.charges())
     if asked is None:
         return
-    labels = [set_label(xs) for xs in spec.compositions.training]
     for name, wanted in (("one", asked.one), ("two", asked.two)):
         if set_label(wanted) not in labels:
             raise SpecError(
@@ -302,7 +305,6 @@ def _check_findings(spec: Spec) -> None:
                 f"{set_label(wanted)} is not a training set; there are {', '.join(labels)}. "
                 "Name one of them, or leave the findings out (analysis=none)",
             )
-    tested = [composition_label(x) for x in spec.compositions.fractions]
     for x in (asked.far, *asked.near):
         if composition_label(x) not in tested:
             raise SpecError(

@@ -29,6 +29,7 @@ NAMES = (
     "matrix",
     "ion_energies",
     "findings",
+    "paper",
     "probe",
 )
 """Every stage, in the order in which data passes them."""

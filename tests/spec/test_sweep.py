@@ -221,6 +221,40 @@ def test_a_files_sweep_that_is_wrong_names_its_line(tmp_path: Path) -> None:
     )
 
 
+POINTS = [{"model.r_max": 4, "model.l_max": 2}, {"model.r_max": 5, "model.l_max": 1}]
+
+
+def test_a_list_of_points_is_no_product(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.yaml", POINTS)
+    assert labels(file) == ["model.l_max=2 model.r_max=4", "model.l_max=1 model.r_max=5"]
+    specs = load_study([file]).specs
+    assert [(s.model.r_max, s.model.l_max) for s in specs] == [(4, 2), (5, 1)]
+    assert labels(file, "model.r_max=6") == ["model.l_max=2", "model.l_max=1"]
+    more = labels(file, "model.batch_size=1,2")
+    assert len(more) == 4 and more[0] == "model.l_max=2 model.r_max=4 model.batch_size=1"
+
+
+def test_listed_points_that_become_one(tmp_path: Path) -> None:
+    points = [{"model.r_max": 4, "model.l_max": 2}, {"model.r_max": 5, "model.l_max": 2}]
+    assert labels(write(tmp_path / "a.yaml", points), "model.r_max=6") == ["model.l_max=2"]
+
+
+@pytest.mark.parametrize(
+    ("points", "part"),
+    [
+        ([4], "give each point"),
+        ([POINTS[0], {"model.r_max": 4}], "point 1 sets model.r_max, and the first"),
+        ([{"model": "nequip_laptop"}], "is a config group"),
+        ([{"store": "x"}], "can't be swept"),
+        ([{"hydra.x": 1}], "is no field"),
+    ],
+)
+def test_a_list_that_is_wrong(tmp_path: Path, points: object, part: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_study([write(tmp_path / "a.yaml", points)])
+    assert part in str(caught.value) and "a.yaml" in str(caught.value)
+
+
 def test_a_huge_sweep_is_refused_at_once(tmp_path: Path) -> None:
     sweep = dict.fromkeys(("model.r_max", "model.max_steps", "model.batch_size"), "range(0,1000)")
     began = time.perf_counter()

@@ -1,0 +1,158 @@
+"""`python -m benchmarks.results [--store STORE]`: docs/results.md from what the studies left there.
+
+It computes nothing: each study of studies.yaml is found by its spec in the store, with its comparison
+and findings, its matrix where it has no comparison, and how long its runs took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ilmlip.commands.common import duration
+from ilmlip.plan.compile import plan_of, study_key
+from ilmlip.report.paper import HOLDS, read_lines, statements, tables
+from ilmlip.spec.load import load_study
+from ilmlip.store import Store
+
+STUDIES = Path(__file__).with_name("studies.yaml")
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+HEAD = """# Results
+
+Made by `python -m benchmarks.results` from a store; the sizes are those of a laptop, so that
+trends can be compared with the paper's and absolute errors cannot. Ours (the paper's): medians over
+seeds; **bold**: trained on. Each statement is decided by a stated test over seeds, whose threshold
+stands in the study's option of `analysis`.
+
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a study left in the store."""
+
+    name: str
+    command: str
+    description: str
+    outputs: Mapping[str, Path]
+    """Files that are there, by name."""
+    missing: int
+    """Tasks without a result."""
+    tasks: int
+    wall: float
+    """Seconds of all its runs, by the clock."""
+    work: float
+    """Seconds of all its results, one after the other, those that other studies share included."""
+    hosts: Sequence[str]
+
+    def stated(self) -> list[dict[str, Any]]:
+        """The study's findings, decided."""
+        found: list[dict[str, Any]] = []
+        for name in ("findings", "paper"):
+            if name in self.outputs:
+                found += json.loads(self.outputs[name].read_text())
+        return [{"why": "thresholds: analysis.findings"} | one for one in found]
+
+
+def look(name: str, words: Sequence[str], store: Store) -> Found:
+    """What a study left in a store."""
+    study = load_study([name, *words])
+    plan = plan_of(study)
+    results = [store.result(key) for key in plan.tasks]
+    there = [one for one in results if one is not None]
+    outputs = {
+        output: store.folder(key) / file
+        for one in reversed(plan.outputs)
+        for output, (key, file) in one.items()
+        if store.result(key) is not None
+    }
+    return Found(
+        name,
+        " ".join(["ilmlip run", name, *words]),
+        study.spec.description,
+        outputs,
+        len(results) - len(there),
+        len(results),
+        _wall(store.root, study_key(study.specs)),
+        sum(one.seconds for one in there),
+        sorted({one.host for one in there if one.host}),
+    )
+
+
+def _wall(root: Path, key: str) -> float:
+    """Seconds of the study's runs: from the start to the end of each that came to one."""
+    total = 0.0
+    for file in sorted(root.glob("tracking/*/events.jsonl")):
+        events = [json.loads(line) for line in file.read_text().splitlines()]
+        if events and events[0].get("study_key") == key and events[-1]["event"] == "end":
+            total += events[-1]["time"] - events[0]["time"]
+    return total
+
+
+def page(found: Sequence[Found]) -> str:
+    """The whole document."""
+    parts = [HEAD + _summary(found)]
+    for one in found:
+        parts.append("\n".join(section(one)))
+    cores = len(os.sched_getaffinity(0))
+    parts.append(f"Written on {platform.machine()}, Linux, {cores} cores.\n")
+    return "\n".join(parts)
+
+
+def _summary(found: Sequence[Found]) -> str:
+    lines = ["| study | statements that hold | do not | not decided |", "|---|---:|---:|---:|"]
+    for one in found:
+        holds = [stated["holds"] for stated in one.stated()]
+        counts = [holds.count(value) for value in (True, False, None)]
+        shown = " | ".join(map(str, counts)) if one.outputs.get("matrix") else "not run | · | ·"
+        lines.append(f"| [{one.name}](#{one.name}) | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+def section(found: Found) -> Iterator[str]:
+    """One study: its command, its time, our numbers beside the paper's, and what holds."""
+    yield f"## {found.name}\n\n{found.description}.\n\n```text\n{found.command}\n```\n"
+    if "matrix" not in found.outputs:
+        yield f"Not run: {found.missing} of its {found.tasks} tasks have no result in this store.\n"
+        return
+    clock = f"{duration(found.wall)} by the clock, " if found.wall else ""
+    yield (
+        f"{found.tasks} tasks, {clock}{duration(found.work)} of work on "
+        f"{', '.join(found.hosts) or 'an unnamed machine'}"
+        + (f"; {found.missing} of them have no result" if found.missing else "")
+        + ". What other studies had computed already is in the work and not in the clock.\n"
+    )
+    if "paper_table" in found.outputs:
+        yield from tables(read_lines(found.outputs["paper_table"]), "###")
+    if stated := found.stated():
+        yield "### What is stated\n"
+        yield statements(stated)
+        wrong = [one["name"] for one in stated if one["holds"] is not True]
+        if wrong:
+            yield f"Not shown by our numbers: {', '.join(wrong)}.\n"
+
+
+def main() -> None:
+    """Write docs/results.md, and say in a line for each study what there is."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
+    parser.add_argument("--store", type=Path, default=Path("store"), help="default: store")
+    parser.add_argument("--page", type=Path, default=PAGE, help="default: docs/results.md")
+    options = parser.parse_args()
+    studies = yaml.safe_load(STUDIES.read_text())
+    found = [look(name, words, Store(options.store)) for name, words in studies.items()]
+    for one in found:
+        holds = ", ".join(HOLDS[stated["holds"]] for stated in one.stated())
+        print(f"{one.name}: {holds or f'{one.missing} of {one.tasks} tasks without a result'}")
+    options.page.write_text(page(found))
+
+
+if __name__ == "__main__":
+    main()
