@@ -9,7 +9,7 @@ from ilmlip.record import Record, field
 StageName = Literal[
     "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
     "imported", "dataset", "dataset_report", "series_report", "train", "fit_linear", "evaluate",
-    "committee", "matrix", "ion_energies", "findings", "paper",
+    "committee", "matrix", "ion_energies", "findings", "paper", "scan",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 
