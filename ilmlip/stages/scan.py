@@ -98,7 +98,7 @@ def _decide(trend: Trend, params: Params, seeds: Seeds) -> dict[str, Any]:
         return about | _trend(trend, params, seeds)
     except UndecidedError as reason:
         return about | {
-            "statement": f"{trend.name}: not decided: {reason}",
+            "statement": f"{trend.name}: {reason}",
             "value": None, "threshold": None, "holds": None, "numbers": {},
         }  # fmt: skip
 
