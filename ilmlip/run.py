@@ -140,6 +140,11 @@ def lay_out(
         matrices = [Path(point["matrix"]) if "matrix" in point else None for point in points]
         found["sweep"] = str(folder / "sweep.csv")
         write_sweep(Path(found["sweep"]), [point.swept for point in study.points], matrices)
+        if study.spec.analysis.scan is not None:
+            for name in ("paper", "paper_table", "paper_page"):
+                if name in points[0]:
+                    found[name] = str(folder / Path(points[0][name]).name)
+                    shutil.copyfile(points[0][name], found[name])
     return found, points
 
 

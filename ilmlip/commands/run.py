@@ -57,6 +57,7 @@ def print_ended(study: Study, ended: Ended) -> None:
         _print_outputs(ended.outputs)
     else:
         _print_points(study, ended)
+        _print_outputs({k: v for k, v in ended.outputs.items() if k == "paper"})
     for name, path in ended.outputs.items():
         print(f"{name}: {path}")
     settled = Counter(ended.outcome.settled.values())

@@ -11,7 +11,7 @@ from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import leaving
-from ilmlip.plan.paper import against_paper
+from ilmlip.plan.paper import against_paper, of_scan
 from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
@@ -35,7 +35,37 @@ def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
         if same not in fronts:
             fronts[same] = Frames(plan, spec)
         _Models(plan, spec, fronts[same], _about_swept(values)).compile()
+    _scan(plan, specs)
     return plan
+
+
+def _scan(plan: Plan, specs: Sequence[Spec]) -> None:
+    """All points beside a paper's scan, if that is asked for: an output of the first point."""
+    params = of_scan(specs)
+    if params is None:
+        return
+    entries: list[dict[str, Any]] = []
+    places: list[int] = []
+    evaluations: list[str] = []
+    for index, outputs in enumerate(plan.outputs):
+        if "matrix" in outputs:
+            matrix = plan.tasks[outputs["matrix"][0]]
+            own = plain(matrix.params)["entries"]
+            entries += own
+            places += [index] * len(own)
+            evaluations += matrix.needs["evaluations"]
+    found = add(
+        plan,
+        "scan",
+        {**params, "entries": entries, "places": places},
+        {"evaluations": tuple(evaluations)},
+        quorum={"evaluations": SOME},
+    )
+    plan.outputs[0] |= {
+        "paper": (found, "paper.json"),
+        "paper_table": (found, "paper.csv"),
+        "paper_page": (found, "paper.md"),
+    }
 
 
 def plan_of(study: Study) -> Plan:

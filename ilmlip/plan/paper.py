@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ilmlip.errors import SpecError
 from ilmlip.hashing import plain
 from ilmlip.spec.analysis import Analysis
 from ilmlip.spec.mixtures import composition_label, set_label
+from ilmlip.spec.types import Spec
 
 SETS = ("one", "reference")
 
@@ -42,3 +45,29 @@ def against_paper(analysis: Analysis) -> dict[str, Any] | None:
         tests.append(stated)
     source = analysis.paper.source if analysis.paper else ""
     return {"source": source, "tables": tables, "tests": tests, "why": why}
+
+
+def field_values(spec: Spec, fields: Sequence[str]) -> list[float]:
+    """What a point has at each dotted field. Raises SpecError for one that is no number."""
+    found = []
+    for path in fields:
+        value: Any = spec
+        try:
+            for step in path.split("."):
+                value = getattr(value, step)
+            found.append(float(value))
+        except (AttributeError, TypeError, ValueError):
+            raise SpecError(
+                "analysis.scan.fields",
+                f"{path} is no number of this spec; name a field such as model.r_max",
+            ) from None
+    return found
+
+
+def of_scan(specs: Sequence[Spec]) -> dict[str, Any] | None:
+    """What stage `scan` is to compare, without its entries; None if there is no scan."""
+    scan = specs[0].analysis.scan
+    if scan is None:
+        return None
+    values = [field_values(spec, scan.fields) for spec in specs]
+    return {**plain(scan), "values": values}

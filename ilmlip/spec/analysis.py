@@ -9,7 +9,7 @@ from pydantic import model_validator
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.mixtures import Composition
-from ilmlip.spec.paper import Paper, Stated
+from ilmlip.spec.paper import Paper, Scan, Stated
 
 
 class Findings(Record):
@@ -58,6 +58,9 @@ class Analysis(Record):
     )
     tests: tuple[Stated, ...] = field(
         "What the study must show, each with where its thresholds come from", default=(), later=True
+    )
+    scan: Scan | None = field(
+        "Numbers of a paper's sweep, and the trends that ours must show", default=None, later=True
     )
 
 

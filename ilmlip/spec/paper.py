@@ -157,6 +157,49 @@ Stated = Annotated[
 """One statement that numbers over seeds decide."""
 
 
+class Trend(Record):
+    """Along one swept field, the others equal, a number falls or rises: medians over seeds."""
+
+    name: Slug = field("Name of the test, once in a study")
+    why: Words = field("What the paper says, and where the threshold comes from")
+    along: str = field("The field, one of the scan's")
+    among: dict[str, float] = field("The other fields' values; those left out: any", default={})
+    quantity: str = field("Quantity of matrix.csv, such as force_mae")
+    goes: Literal["falls", "rises"] = field("From the least value of the field to the greatest")
+    factor: float = field("Least ratio of the larger to the smaller end", ge=1, default=1.0)
+
+
+class Scan(Record):
+    """A table of a sweep: a line a point, and the trends that it shows."""
+
+    source: str = field("Where the numbers come from")
+    table: str = field("Its name in the paper")
+    fields: tuple[str, ...] = field("Swept fields that tell the points apart", min_length=1)
+    quantities: dict[str, str] = field("Columns: quantity of matrix.csv, and its unit")
+    points: tuple[tuple[tuple[float, ...], tuple[float | None, ...]], ...] = field(
+        "Of each point the fields' values, and the paper's numbers", default=()
+    )
+    trends: tuple[Trend, ...] = field("What the scan must show", default=())
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for index, (values, numbers) in enumerate(self.points):
+            if (len(values), len(numbers)) != (len(self.fields), len(self.quantities)):
+                raise SpecError(
+                    f"analysis.scan.points.{index}",
+                    f"has {len(values)} values of {len(self.fields)} fields and {len(numbers)} numbers "
+                    f"of {len(self.quantities)} quantities",
+                )
+        for index, trend in enumerate(self.trends):
+            for name in (trend.along, *trend.among):
+                if name not in self.fields:
+                    raise SpecError(
+                        f"analysis.scan.trends.{index}",
+                        f"{trend.name}: {name} is none of the scan's fields {', '.join(self.fields)}",
+                    )
+        return self
+
+
 def check(
     tests: Sequence[_Stated],
     trained: Sequence[str],

@@ -30,6 +30,7 @@ NAMES = (
     "ion_energies",
     "findings",
     "paper",
+    "scan",
     "probe",
 )
 """Every stage, in the order in which data passes them."""

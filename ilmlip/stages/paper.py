@@ -189,7 +189,7 @@ def _decide(
         found = about | how(test, rows, reference)
     except UndecidedError as reason:
         found = about | {
-            "statement": f"{test.name}: not decided: {reason}",
+            "statement": f"{test.name}: {reason}",
             "value": None, "threshold": None, "holds": None, "numbers": {},
         }  # fmt: skip
     gone = missing(entries, _models(test), rows)

@@ -166,7 +166,7 @@ def test_the_matrix_shows_what_is_there(tmp_path: Path) -> None:
     trained = {"0.4": ["0.4"], "0.4+0.6": ["0.4", "0.6"]}
     params = matrix.Params.model_validate({"entries": entries, "trained": trained})
     output = matrix.run(params, inputs, tmp_path)
-    assert output.files == ("matrix.csv", "matrix.png")
+    assert output.files == ("matrix.csv", "matrix.md", "matrix.png", "errors.png")
     with (tmp_path / "matrix.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert {row["model"] for row in rows} == {"0.4+0.6"}

@@ -1,0 +1,146 @@
+"""Stage `scan`: a sweep's numbers beside a paper's, and the trends that it states, over seeds."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ilmlip.record import Record, field
+from ilmlip.report.paper import HEADER, Line, page
+from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.matrix import Entry, rows_of
+from ilmlip.stages.over_seeds import UndecidedError, ratio
+from ilmlip.stages.paper import FILES, LEAST_SEEDS
+
+
+class Trend(Record):
+    """Along one field, the others equal, a number falls or rises."""
+
+    name: str = field("Name of the test")
+    why: str = field("Where its threshold comes from")
+    along: str = field("The field")
+    among: dict[str, float] = field("The other fields' values; those left out: any")
+    quantity: str = field("Quantity of matrix.csv")
+    goes: Literal["falls", "rises"] = field("From the least value of the field to the greatest")
+    factor: float = field("Least ratio of the larger to the smaller end")
+
+
+class Params(Record):
+    """The evaluations of all points, the paper's numbers, and what is to hold."""
+
+    entries: tuple[Entry, ...] = field("One for each input, in the inputs' order")
+    places: tuple[int, ...] = field("The point of each entry")
+    values: tuple[tuple[float, ...], ...] = field("Of each point the fields' values")
+    source: str = field("Where the numbers come from")
+    table: str = field("Its name in the paper")
+    fields: tuple[str, ...] = field("Swept fields that tell the points apart")
+    quantities: dict[str, str] = field("Columns: quantity, and its unit")
+    points: tuple[tuple[tuple[float, ...], tuple[float | None, ...]], ...] = field(
+        "Of each point of the paper the fields' values, and its numbers"
+    )
+    trends: tuple[Trend, ...] = field("What is to hold")
+
+
+Seeds = dict[tuple[tuple[float, ...], str], dict[int, list[float]]]
+"""By a point's values and the quantity: each seed's numbers over models and compositions."""
+
+
+def run(params: Params, inputs: Inputs, work: Path) -> Output:
+    """Compare the numbers of role `evaluations`; writes paper.json, paper.csv, paper.md.
+
+    values: `holds` of each trend by its name (null: not decided).
+    """
+    seeds: Seeds = {}
+    given = zip(inputs.places["evaluations"], inputs.all("evaluations"), strict=True)
+    for place, one in given:
+        alone = Inputs({"evaluations": (one,)}, {}, {"evaluations": (0,)})
+        for row in rows_of((params.entries[place],), alone):
+            if row.seed is not None:
+                at = (params.values[params.places[place]], row.quantity)
+                seeds.setdefault(at, {}).setdefault(row.seed, []).append(row.value)
+    lines = _lines(params, seeds)
+    stated = [_decide(trend, params, seeds) for trend in params.trends]
+    (work / FILES[0]).write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n")
+    with (work / FILES[1]).open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(line.cells() for line in lines)
+    (work / FILES[2]).write_text(page(params.source, lines, stated))
+    return Output(FILES, {"holds": {one["name"]: one["holds"] for one in stated}})
+
+
+def _lines(params: Params, seeds: Seeds) -> list[Line]:
+    found = []
+    for values, numbers in params.points:
+        name = " ".join(
+            f"{key.removeprefix('model.')}={value:g}"
+            for key, value in zip(params.fields, values, strict=True)
+        )
+        for (quantity, unit), paper in zip(params.quantities.items(), numbers, strict=True):
+            own = _by_seed(seeds, values, quantity)
+            middle = statistics.median(own) if own else None
+            found.append(Line(params.table, quantity, name, "", middle, len(own), paper, unit))
+    return found
+
+
+def _by_seed(seeds: Seeds, values: tuple[float, ...], quantity: str) -> list[float]:
+    return [statistics.fmean(own) for own in seeds.get((values, quantity), {}).values()]
+
+
+def _decide(trend: Trend, params: Params, seeds: Seeds) -> dict[str, Any]:
+    about = {"name": trend.name, "test": "trend", "why": trend.why, "missing": []}
+    try:
+        return about | _trend(trend, params, seeds)
+    except UndecidedError as reason:
+        return about | {
+            "statement": f"{trend.name}: {reason}",
+            "value": None, "threshold": None, "holds": None, "numbers": {},
+        }  # fmt: skip
+
+
+def _trend(trend: Trend, params: Params, seeds: Seeds) -> dict[str, Any]:
+    """Medians over seeds at each value of the field; each step goes the stated way."""
+    chosen = _along(trend, params)
+    middles = []
+    for at, values in chosen:
+        own = _by_seed(seeds, values, trend.quantity)
+        if len(own) < LEAST_SEEDS:
+            raise UndecidedError(
+                f"{trend.quantity} at {trend.along}={at:g} is known for {len(own)} of the seeds"
+            )
+        middles.append(statistics.median(own))
+    up = trend.goes == "rises"
+    ordered = all((b > a) == up and a != b for a, b in itertools.pairwise(middles))
+    found = ratio(middles[-1], middles[0]) if up else ratio(middles[0], middles[-1])
+    shown = ", ".join(f"{at:g}: {m:.3g}" for (at, _), m in zip(chosen, middles, strict=True))
+    return {
+        "statement": f"{trend.quantity} {trend.goes} along {trend.along}, median over seeds: {shown} "
+        f"({params.quantities.get(trend.quantity, '')}), ratio {found:.3g} (at least "
+        f"{trend.factor:g}, and each step {trend.goes})",
+        "value": found,
+        "threshold": trend.factor,
+        "holds": ordered and found >= trend.factor,
+        "numbers": {f"{at:g}": m for (at, _), m in zip(chosen, middles, strict=True)},
+    }
+
+
+def _along(trend: Trend, params: Params) -> Sequence[tuple[float, tuple[float, ...]]]:
+    """The points of a trend by its field, ascending."""
+    index = params.fields.index(trend.along)
+    others = {params.fields.index(key): value for key, value in trend.among.items()}
+    found = {
+        values[index]: values
+        for values in params.values
+        if all(values[i] == value for i, value in others.items())
+    }
+    if len(found) < 2:
+        raise UndecidedError(f"the sweep has {len(found)} values of {trend.along} there")
+    return sorted(found.items())
+
+
+STAGE = Stage("scan", 1, Params, run, Resources(memory_gb=0.3, seconds=0.3))

@@ -1,0 +1,89 @@
+"""The stage scan on made-up evaluations: trends both ways, and a paper's numbers beside ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ilmlip.errors import SpecError
+from ilmlip.plan.paper import field_values
+from ilmlip.report.paper import read_lines
+from ilmlip.spec.load import load
+from ilmlip.spec.paper import Scan
+from ilmlip.stages import scan
+from ilmlip.stages.base import Given, Inputs
+
+FORCES = {(4.0, 1.0): 60.0, (5.0, 1.0): 50.0, (6.0, 1.0): 40.0, (6.0, 10.0): 44.0}
+TREND: dict[str, Any] = {
+    "name": "cutoff", "why": "because", "along": "model.r_max", "among": {"model.loss.energy": 1},
+    "quantity": "force_mae", "goes": "falls", "factor": 1.4,
+}  # fmt: skip
+WEIGHT = {"along": "model.loss.energy", "among": {"model.r_max": 6}, "goes": "rises", "factor": 1}
+
+
+def found(
+    tmp_path: Path, forces: dict[Any, float] = FORCES, seeds: int = 3, **changes: Any
+) -> dict[str, Any]:
+    entries, places, given = [], [], []
+    for place, force in enumerate(forces.values()):
+        for seed in range(seeds):
+            entries.append({"model": "0.4", "kind": "nequip", "seed": seed, "composition": "0.4"})
+            places.append(place)
+            values = {"force_mae": force * (1 + 0.1 * (seed - 1))}
+            given.append(Given(f"evaluate-{len(given)}", Path(), values))
+    params = scan.Params.model_validate(
+        {"entries": entries, "places": places, "values": list(forces), "source": "a paper",
+         "table": "Table S12", "fields": ["model.r_max", "model.loss.energy"],
+         "quantities": {"force_mae": "meV/Å"}, "points": [[[4, 1], [63.0]], [[9, 1], [1.0]]],
+         "trends": [TREND | changes]}
+    )  # fmt: skip
+    inputs = Inputs({"evaluations": tuple(given)}, {}, {"evaluations": tuple(range(len(given)))})
+    scan.run(params, inputs, tmp_path)
+    (stated,) = json.loads((tmp_path / "paper.json").read_text())
+    return dict(stated)
+
+
+def test_it_falls(tmp_path: Path) -> None:
+    stated = found(tmp_path)
+    assert stated["holds"] is True and stated["value"] == pytest.approx(1.5)
+    lines = read_lines(tmp_path / "paper.csv")
+    assert [(one.ours, one.paper) for one in lines] == [(60, 63), (None, 1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({"factor": 1.6}, False),
+        ({"goes": "rises", "factor": 1}, False),
+        (WEIGHT, True),
+        (WEIGHT | {"goes": "falls"}, False),
+        ({"among": {"model.loss.energy": 7}}, None),
+    ],
+)
+def test_what_holds(tmp_path: Path, changes: dict[str, Any], holds: bool | None) -> None:
+    assert found(tmp_path, **changes)["holds"] is holds
+
+
+def test_each_step_counts(tmp_path: Path) -> None:
+    """A ratio from end to end is not enough."""
+    bumpy = {**FORCES, (5.0, 1.0): 70.0}
+    assert found(tmp_path, bumpy)["holds"] is False
+
+
+def test_two_seeds_decide_nothing(tmp_path: Path) -> None:
+    assert found(tmp_path, seeds=2)["holds"] is None
+
+
+def test_fields_must_be_there() -> None:
+    spec = load(["quickstart"])
+    assert field_values(spec, ["model.r_max", "model.loss.energy"]) == [4.0, 1.0]
+    with pytest.raises(SpecError, match=r"model\.rmax is no number"):
+        field_values(spec, ["model.rmax"])
+    with pytest.raises(SpecError, match="none of the scan's fields"):
+        Scan.model_validate(
+            {"source": "", "table": "", "fields": ["model.l_max"], "quantities": {},
+             "trends": [TREND]}
+        )  # fmt: skip
