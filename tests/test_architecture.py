@@ -48,6 +48,7 @@ ONLY = {
         "ilmlip.engines.nequip",
         "ilmlip.engines.nequip_weights",
         "ilmlip.export.tools",
+        "ilmlip.engines.nequip_package",
         "ilmlip.track.predictor",  # MLflow carries it, and runs it without ilmlip
     },
     "allegro": {"ilmlip.engines.nequip_weights"},

@@ -113,3 +113,11 @@ def _left(path: Path, log: str) -> Path:
     if not path.is_file():
         raise StageError(f"{shlex.quote(path.name)} was not written", log=log)
     return path
+
+
+def calculator(path: Path, *, packaged: bool) -> Any:
+    """nequip's calculator for ASE of a packaged or a compiled model: this runs the code in it."""
+    from nequip.integrations.ase import NequIPCalculator
+
+    read = NequIPCalculator._from_saved_model if packaged else NequIPCalculator.from_compiled_model
+    return read(str(path), chemical_species_to_atom_type_map=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -113,3 +114,11 @@ class XtbSession(Session):
 def session(settings: Xtb, work: Path, forcefield: ForceField | None) -> Session:
     """tblite at work; it needs neither folder nor force field."""
     return XtbSession(settings)
+
+
+def calculator(method: str, parameters: Mapping[str, float]) -> Any:
+    """tblite as a calculator of ASE, for `method` GFN1-xTB or GFN2-xTB."""
+    from tblite.ase import TBLite
+
+    chosen: dict[str, Any] = {"method": method, "verbosity": 0, **parameters}
+    return TBLite(**chosen)

@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "ensemble-not-run": "dynamics with the trained model, which this version does not run",
     "program-missing": "the program that labels is not on this machine",
     "pseudopotential-missing": "an element's pseudopotential is not on this machine, or another one",
+    "calculator-missing": "a model from outside takes a calculator that is not installed",
     "compiler-missing": "models are to be compiled, and there is no C++ compiler",
     "sweep-no-effect": "a swept field that changes no task",
 }

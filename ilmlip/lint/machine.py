@@ -11,6 +11,7 @@ from ilmlip.errors import SpecError
 from ilmlip.lint.finding import Finding
 from ilmlip.spec.dft import Qe, Vasp
 from ilmlip.spec.mixtures import ion_counts
+from ilmlip.spec.outside import lacks_calculator
 from ilmlip.spec.profile import ProgramName, profile
 from ilmlip.spec.types import Spec
 
@@ -26,6 +27,14 @@ def compiling(spec: Spec) -> Iterator[Finding]:
         yield Finding(
             "compiler-missing", "warning", "model.compiled", f"{lacks}. No model is compiled here"
         )
+
+
+def outside(spec: Spec) -> Iterator[Finding]:
+    """`calculator-missing`, where a model from outside is evaluated on this machine."""
+    for name, model in spec.analysis.models.items() if spec.cluster.executor in HERE else ():
+        if model.calculator is not None and (lacks := lacks_calculator(model.calculator)):
+            where = f"analysis.models.{name}.calculator"
+            yield Finding("calculator-missing", "error", where, lacks)
 
 
 def machine(spec: Spec) -> Iterator[Finding]:

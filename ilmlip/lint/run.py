@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ilmlip.errors import SpecError
 from ilmlip.lint.compositions import compositions
 from ilmlip.lint.finding import CODES, Finding
-from ilmlip.lint.machine import compiling, machine
+from ilmlip.lint.machine import compiling, machine, outside
 from ilmlip.lint.physics import cutoff, dynamics, frames, grid, labels
 from ilmlip.plan.graph import Plan, states
 from ilmlip.spec.shipped import did_you_mean
@@ -25,6 +25,7 @@ RULES = (
     (frames, ("system", "sampling", "dft", "dataset")),
     (machine, ("dft", "system", "compositions", "cluster")),
     (compiling, ("model", "cluster")),
+    (outside, ("analysis", "cluster")),
 )
 """Each rule with the sections that it reads: points that share those share its findings."""
 OF_MACHINE = ("program-missing", "pseudopotential-missing")

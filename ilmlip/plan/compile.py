@@ -10,7 +10,7 @@ from ilmlip.chemistry.rank import differences
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
-from ilmlip.plan.models import leaving
+from ilmlip.plan.models import leaving, outside_evaluations
 from ilmlip.plan.paper import against_paper, of_scan
 from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
 from ilmlip.spec.model import Model
@@ -79,6 +79,8 @@ def study_key(specs: Sequence[Spec]) -> str:
     for spec in specs:
         data = identity(spec)
         data["dft"].get("files", {}).pop("paths", None)  # their digests say what they are
+        for model in data["analysis"].get("models", {}).values():
+            model.pop("package")  # likewise
         for name in ("cluster", "tracking", "store", "lint"):
             data.pop(name, None)
         found.append(digest("ilmlip.study", data)[:24])
@@ -133,6 +135,9 @@ class _Models:
                 evaluations.append(self._together(name, members, x))
                 entry = {"model": name, "kind": "committee", "seed": None}
                 entries.append({**entry, "composition": composition_label(x)})
+        for key, entry in outside_evaluations(self.plan, self.spec, self.frames):
+            evaluations.append(key)
+            entries.append(entry)
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))

@@ -1,13 +1,15 @@
-"""Tasks of models that leave the store."""
+"""Tasks of models that leave the store, and of models from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ilmlip.plan.frames import add
+from ilmlip.plan.frames import TESTING, Frames, add
 from ilmlip.plan.graph import Plan
+from ilmlip.spec.mixtures import composition_label
 from ilmlip.spec.model import Model
+from ilmlip.spec.types import Spec
 
 LEAVING = (
     ("package", "package", "model.nequip.zip"),
@@ -34,3 +36,25 @@ def leaving(
             key = add(plan, stage, {}, needs, about=about)
             outputs[f"{field}_{entry['model']}_seed{entry['seed']}"] = (key, file)
     return outputs
+
+
+def outside_evaluations(
+    plan: Plan, spec: Spec, frames: Frames
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Evaluate each model from outside on each test set: key, and entry of the matrix.
+
+    A file's path is in no key; its digest is.
+    """
+    for name, model in spec.analysis.models.items():
+        how = {"path": model.package} if model.package else {}
+        for x in spec.compositions.fractions:
+            where = composition_label(x)
+            key = add(
+                plan,
+                "evaluate",
+                {"kind": "outside", "outside": model.identified()},
+                {"dataset": (frames.dataset((x,), TESTING),)},
+                about={"kind": "outside", "name": name, "composition": where},
+                how=how,
+            )
+            yield key, {"model": name, "kind": "outside", "seed": None, "composition": where}

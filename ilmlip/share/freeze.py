@@ -54,6 +54,7 @@ def freeze(study: Study, plan: Plan, store: Store, folder: Path | None = None) -
 
 def _name_from(data: dict[str, Any], folder: Path) -> None:
     """Paths of labelled files relative to a folder, for those below it."""
+    _models_from(data, folder)
     sections = [data["dft"].get("files")]
     sections += [point["changes"].get("dft.files") for point in data.get("points", ())]
     lists = [(files, "paths") for files in sections if files]
@@ -67,6 +68,24 @@ def _name_from(data: dict[str, Any], folder: Path) -> None:
             str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
             for path in map(Path, holder[key])
         ]
+
+
+def _models_from(data: dict[str, Any], folder: Path) -> None:
+    """Paths of models from outside likewise, in the spec and wherever a point differs from it."""
+    changed = [point["changes"] for point in data.get("points", ())]
+    groups = [data["analysis"].get("models") or {}]
+    groups += [changes[key] for changes in changed for key in changes if key == "analysis.models"]
+    holders = [(model, "package") for models in groups for model in models.values()]
+    holders += [
+        (changes, key)
+        for changes in changed
+        for key in changes
+        if key.startswith("analysis.models.") and key.endswith(".package")
+    ]
+    for holder, key in holders:
+        path = Path(holder.get(key) or "")
+        if path.is_absolute() and path.is_relative_to(folder):
+            holder[key] = str(path.relative_to(folder))
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.mixtures import Composition
+from ilmlip.spec.outside import Outside, OutsideName
 from ilmlip.spec.paper import Paper, Scan, Stated
 
 
@@ -62,6 +63,18 @@ class Analysis(Record):
     scan: Scan | None = field(
         "Numbers of a paper's sweep, and the trends that ours must show", default=None, later=True
     )
+    models: dict[OutsideName, Outside] = field(
+        "Models from outside by the name that they get in the matrix: files of nequip's or "
+        "calculators of ASE, evaluated on the study's test sets",
+        default={},
+        later=True,
+    )
+
+    @model_validator(mode="after")
+    def _each_is_a_model(self) -> Self:
+        for name, model in self.models.items():
+            model.check(f"analysis.models.{name}")
+        return self
 
 
 class Ensemble(Record):

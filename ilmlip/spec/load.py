@@ -287,6 +287,12 @@ class _Loader:
         if name == "dft" and has_labelled_files(raw):
             raw = paths.labelled_files(raw, sources, self.file, self.allow, self.digest)
             self.read += raw["files"]["paths"]
+        if name == "analysis" and isinstance(raw, dict) and isinstance(raw.get("models"), dict):
+            models = paths.outside_models(
+                raw["models"], sources, self.file, self.allow, self.digest
+            )
+            raw = {**raw, "models": models}
+            self.read += [m["package"] for m in models.values() if _names_a_package(m)]
         paths.check(name, raw, sources, self.file, self.allow)
         info = Spec.model_fields.get(name)
         kind = info.annotation if info else None
@@ -331,6 +337,10 @@ def has_labelled_files(dft: Any) -> bool:
     files = dft.get("files") if isinstance(dft, dict) else None
     named = files.get("paths") if isinstance(files, dict) else None
     return isinstance(named, list) and all(isinstance(path, str) for path in named)
+
+
+def _names_a_package(model: Any) -> bool:
+    return isinstance(model, dict) and isinstance(model.get("package"), str)
 
 
 def _single(one: Setting, index: int) -> Setting:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ilmlip.errors import SpecError
 from ilmlip.spec.locate import Sources
+from ilmlip.spec.outside import COMPILED, PACKAGED, elements_of_file
 from ilmlip.spec.shipped import did_you_mean, options
 from ilmlip.spec.yaml_file import shown
 
@@ -93,6 +94,58 @@ def labelled_files(
             )
         found.append(str(path))
     return {**dft, "files": {**files, "paths": found, "sha256": digests}}
+
+
+def outside_models(
+    models: dict[str, Any],
+    sources: Sources,
+    file: Path | None,
+    allow: Sequence[str],
+    digest: Callable[[Path], str],
+) -> dict[str, Any]:
+    """`analysis.models` with the paths of files made whole, and with their SHA-256.
+
+    Raises SpecError for a file that is not there, leads out of the spec's folder (unless it was
+    typed or allowed), is another than the section states, or is no model of nequip's.
+    """
+    found = dict(models)
+    for name, model in models.items():
+        value = model.get("package") if isinstance(model, dict) else None
+        if not isinstance(value, str) or not value.endswith((PACKAGED, COMPILED)):
+            continue  # the validation says what is wrong, if anything is
+        where = sources.place(("analysis", "models", name, "package"))
+        path, sha256 = _given(value, where, file, allow, digest)
+        stated = model.get("sha256") or sha256
+        if stated != sha256:
+            raise SpecError(
+                where,
+                f"{value} is another file: its SHA-256 is {sha256[:16]}…, and the spec was made of "
+                f"{stated!s:.16}…; name the right file, or leave sha256 out",
+            )
+        try:
+            elements_of_file(str(path), sha256)
+        except ValueError as error:
+            raise SpecError(where, f"{value} {error}") from None
+        found[name] = {**model, "package": str(path), "sha256": sha256}
+    return found
+
+
+def _given(
+    value: str,
+    where: str,
+    file: Path | None,
+    allow: Sequence[str],
+    digest: Callable[[Path], str],
+) -> tuple[Path, str]:
+    """A file that a spec names, made whole, and its SHA-256."""
+    typed = where.startswith("command line")
+    folder = Path.cwd() if file is None or typed else file.parent
+    if not typed:
+        _inside(value, folder, where, f"--allow {value}", allow)
+    path = (folder / value).resolve()
+    if not path.is_file():
+        raise SpecError(where, f"no such file: {value} (looked at {shown(path)})")
+    return path, digest(path)
 
 
 def _inside(value: str, folder: Path, where: str, remedy: str, allow: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.mixtures import Compositions, composition_label, ion_counts, set_label
 from ilmlip.spec.model import Model
+from ilmlip.spec.outside import elements_of_file
 from ilmlip.spec.paper import check as check_paper_tests
 from ilmlip.spec.system import Name, System
 
@@ -193,6 +194,7 @@ def _check(spec: Spec) -> None:
     _check_frames(spec)
     _check_shifts(spec)
     _check_findings(spec)
+    _check_outside(spec)
 
 
 def _check_salts(spec: Spec) -> None:
@@ -289,6 +291,30 @@ def _check_shifts(spec: Spec) -> None:
         raise SpecError(
             "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
         )
+
+
+def _check_outside(spec: Spec) -> None:
+    """A model from outside has a name of its own, and knows every element that it is tested on."""
+    sets = {set_label(xs) for xs in spec.compositions.training}
+    tested = {
+        ion
+        for x in spec.compositions.fractions
+        for ion in ion_counts(spec.system, spec.compositions, x)
+    }
+    for name, model in spec.analysis.models.items():
+        where = f"analysis.models.{name}"
+        if name in sets:
+            raise SpecError(where, "is the name of a training set; give the model another")
+        if model.package is None or not model.sha256:
+            continue
+        known = elements_of_file(model.package, model.sha256)
+        unknown = sorted(set(spec.system.elements_of(tested)) - set(known))
+        if unknown:
+            raise SpecError(
+                f"{where}.package",
+                f"does not know {', '.join(unknown)}, which the test sets hold; it knows "
+                f"{', '.join(known)}. Test on other compositions, or leave the model out",
+            )
 
 
 def _check_findings(spec: Spec) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,13 +18,20 @@ from ilmlip.observables.errors import (
     stress_errors,
 )
 from ilmlip.record import Record, field
+from ilmlip.spec.outside import Calculator
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+
+if TYPE_CHECKING:
+    from ilmlip.engines.nequip import Prediction
 
 
 class Params(Record):
     """Which kind of model it is."""
 
-    kind: Literal["nequip", "linear"] = field("nequip: a network; linear: energies per ion")
+    kind: Literal["nequip", "linear", "outside"] = field(
+        "nequip: a network; linear: energies per ion; outside: a model that is not the study's"
+    )
+    outside: Calculator | None = field("The model from outside", default=None, later=True)
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -35,9 +43,11 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     `atomic_energy` of all atoms, `stress` and `stress_reference` (frames, 6; NaN for labels without).
     """
     frames = read_frames(inputs.one("dataset").path / "test.extxyz")
-    model = inputs.one("model").path
-    predict = _network if params.kind == "nequip" else _linear
-    arrays, values, tools = predict(frames, model)
+    if params.outside is not None:
+        arrays, values, tools = _outside(frames, params.outside, inputs.how.get("path"))
+    else:
+        predict = _network if params.kind == "nequip" else _linear
+        arrays, values, tools = predict(frames, inputs.one("model").path)
     n_atoms = np.array([len(frame) for frame in frames])
     reference = np.array([frame.energy for frame in frames])
     arrays |= {"n_atoms": n_atoms, "energy_reference": reference}
@@ -54,20 +64,34 @@ Predicted = tuple[dict[str, Any], dict[str, Any], dict[str, str]]
 def _network(frames: list[Frame], model: Path) -> Predicted:
     from ilmlip.engines import nequip
 
-    found = nequip.load(model).predict(frames)
+    return (*_compared(frames, nequip.load(model).predict(frames)), nequip.tools())
+
+
+def _outside(frames: list[Frame], model: Calculator, path: str | None) -> Predicted:
+    """A calculator that has no stress or no atomic energies has no values of them."""
+    from ilmlip.engines import outside
+
+    found, tools = outside.predict(model, Path(path) if path else None, frames)
+    return (*_compared(frames, found), tools)
+
+
+def _compared(
+    frames: list[Frame], found: Sequence[Prediction]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     reference = [frame.forces for frame in frames]
     by_ion = ion_energies(
         [p.atomic_energies for p in found],
         [frame.ion_ids for frame in frames],
         [frame.ion_types for frame in frames],
     )
-    mean, stderr = means(by_ion)
     forces = [p.forces for p in found]
-    values = {"ion_energies": mean, "ion_energies_stderr": stderr}
+    values: dict[str, Any] = {}
+    if all(np.isfinite(p.atomic_energies).all() for p in found):
+        values["ion_energies"], values["ion_energies_stderr"] = means(by_ion)
     stress = np.array([p.stress for p in found])
     absent = np.full(6, np.nan)
     labelled = np.array([absent if frame.stress is None else frame.stress for frame in frames])
-    known = np.isfinite(labelled).all(axis=1)
+    known = np.isfinite(labelled).all(axis=1) & np.isfinite(stress).all(axis=1)
     arrays = {
         "energy": np.array([p.energy for p in found]),
         "stress": stress,
@@ -80,7 +104,7 @@ def _network(frames: list[Frame], model: Path) -> Predicted:
     errors = force_errors(forces, reference, [frame.symbols for frame in frames])
     if known.any():
         errors |= stress_errors(stress[known], labelled[known])
-    return arrays, values | errors, nequip.tools()
+    return arrays, values | errors
 
 
 def _linear(frames: list[Frame], model: Path) -> Predicted:

@@ -18,8 +18,8 @@ UNITS = {"energy": "meV/atom", "force": "meV/Å", "stress": "meV/Å³", "ion": "
 class Entry(Record):
     """What one evaluation is of."""
 
-    model: str = field("Training compositions, joined by +")
-    kind: str = field("Architecture, linear, or committee")
+    model: str = field("Training compositions, joined by +; of a model from outside its name")
+    kind: str = field("Architecture, linear, committee, or outside")
     seed: int | None = field("Seed of the training; none for the linear model")
     composition: str = field("Composition of the test set")
 

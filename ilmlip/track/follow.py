@@ -163,6 +163,8 @@ class Follower:
     def _evaluation(self, event: Event, result: Result) -> None:
         """Metrics of one test composition on the model's run."""
         about = event["about"]
+        if "model" not in about:
+            return  # a model from outside: the study did not train it
         child = self._model_run(about)
         if child is None:
             return

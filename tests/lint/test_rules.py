@@ -13,6 +13,7 @@ from ilmlip.errors import SpecError
 from ilmlip.lint.finding import CODES, Finding
 from ilmlip.lint.run import lint
 from ilmlip.plan.compile import compile_study
+from ilmlip.spec import outside
 from ilmlip.spec.load import load_study
 from ilmlip.store import Result, Store
 
@@ -140,6 +141,16 @@ def test_a_compiler_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         "compiler-missing", "warning", "model.compiled",
     )  # fmt: skip
     assert "no-such-compiler" in missing.message
+
+
+def test_a_calculator_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "find_spec", lambda name: None)
+    assert "calculator-missing" not in codes("analysis.models.x.calculator=gfn1_xtb")
+    (missing,) = found("analysis.models.x.calculator=chgnet")
+    assert (missing.code, missing.severity, missing.where) == (
+        "calculator-missing", "error", "analysis.models.x.calculator",
+    )  # fmt: skip
+    assert "pip install chgnet" in missing.message
 
 
 def test_gpaw_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
