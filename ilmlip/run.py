@@ -17,6 +17,7 @@ from ilmlip.plan.compile import about_study, study_key
 from ilmlip.plan.frames import About
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
+from ilmlip.report import learning_curve
 from ilmlip.report.sweep import write_sweep
 from ilmlip.spec.study import Study, study_data
 from ilmlip.spec.types import Spec
@@ -139,7 +140,11 @@ def lay_out(
     elif any(points):
         matrices = [Path(point["matrix"]) if "matrix" in point else None for point in points]
         found["sweep"] = str(folder / "sweep.csv")
-        write_sweep(Path(found["sweep"]), [point.swept for point in study.points], matrices)
+        swept = [point.swept for point in study.points]
+        write_sweep(Path(found["sweep"]), swept, matrices)
+        if learning_curve.FIELD in study.swept() and any(matrices):
+            found["learning_curve"] = str(folder / "learning_curve.png")
+            learning_curve.draw(Path(found["learning_curve"]), swept, matrices)
         if study.spec.analysis.scan is not None:
             for name in ("paper", "paper_table", "paper_page"):
                 if name in points[0]:

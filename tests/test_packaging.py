@@ -62,4 +62,4 @@ def test_an_installed_ilmlip_finds_the_shipped_spec(wheel: Path, tmp_path: Path)
         [sys.executable, "-c", code], cwd=empty, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("quickstart: 492 tasks")
+    assert done.stdout.startswith("quickstart: 494 tasks")

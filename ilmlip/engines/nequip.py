@@ -59,22 +59,38 @@ def tools() -> dict[str, str]:
 
 
 def write(
-    training: Training, shifts: Mapping[str, float], work: Path, *, some_stress: bool = False
+    training: Training,
+    shifts: Mapping[str, float],
+    work: Path,
+    *,
+    some_stress: bool = False,
+    device: str = "cpu",
 ) -> Path:
     """Write the config into a folder that holds train.extxyz and val.extxyz.
 
     `nequip-train -cn config`, started in that folder, does the same training without us; what is
-    run is GUARDED, which adds a watch over the loss. `some_stress`: see `training_config`.
+    run is GUARDED, which adds a watch over the loss. `some_stress`, `device`: see `training_config`.
     """
     import yaml
 
     path = work / CONFIG
     header = "# nequip-train -cn config  (in this folder, beside train.extxyz and val.extxyz)\n"
-    config = training_config(training, shifts, some_stress=some_stress)
+    config = training_config(training, shifts, some_stress=some_stress, device=device)
     path.write_text(header + yaml.safe_dump(config, sort_keys=False))
     (work / GUARDED).write_text(yaml.safe_dump(guarded(config), sort_keys=False))
     nequip_resume.note(work, tools())
     return path
+
+
+def check_device(device: str) -> None:
+    """Raise StageError for a device that torch does not find here."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise StageError(
+            f"cluster.device is cuda, and torch {torch.__version__} finds no CUDA device on this "
+            "machine; set cluster.device=cpu, or run where there is one, with a CUDA build of torch"
+        )
 
 
 def train(work: Path, earlier: Path | None = None) -> tuple[list[dict[str, float]], int | None]:

@@ -19,17 +19,22 @@ _STATS = "${training_data_stats:%s}"  # nequip-train resolves it: it stays as it
 
 
 def training_config(
-    training: Training, shifts: Mapping[str, float], *, some_stress: bool = False
+    training: Training,
+    shifts: Mapping[str, float],
+    *,
+    some_stress: bool = False,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """The whole config, for data files TRAIN_FILE and VAL_FILE beside it.
 
     `shifts`: the energy of each element that the model knows, eV; its keys are the model's types.
     `some_stress`: only some of the frames have a stress; the others are left out of its error.
+    `device`: cpu or cuda.
     """
     return {
         "run": ["train"],
         "data": _data(training, list(shifts), some_stress),
-        "trainer": _trainer(training),
+        "trainer": _trainer(training, device),
         "training_module": {
             "_target_": "nequip.train."
             + ("EMALightningModule" if training.ema_decay else "NequIPLightningModule"),
@@ -87,10 +92,10 @@ def _data(training: Training, types: list[str], some_stress: bool) -> dict[str, 
     }
 
 
-def _trainer(training: Training) -> dict[str, Any]:
+def _trainer(training: Training, device: str) -> dict[str, Any]:
     return {
         "_target_": "lightning.Trainer",
-        "accelerator": "cpu",
+        "accelerator": {"cpu": "cpu", "cuda": "gpu"}[device],
         "devices": 1,
         "max_steps": training.max_steps,
         **({"max_time": _clock(training.max_hours)} if training.max_hours else {}),

@@ -47,7 +47,7 @@ def _of(batch: Any) -> list[int]:
     from ase.io import iread
 
     sizes = batch["num_atoms"].reshape(-1).tolist()
-    parts = [part.detach().numpy() for part in torch.split(batch["pos"], sizes)]
+    parts = [part.detach().cpu().numpy() for part in torch.split(batch["pos"], sizes)]
     return [
         i
         for i, atoms in enumerate(iread(TRAIN_FILE, format="extxyz"))

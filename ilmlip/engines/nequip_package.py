@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ilmlip.engines.nequip_config import MODEL_NAME, training_config
+from ilmlip.engines.nequip_config import MODEL_NAME, TRAIN_FILE, VAL_FILE, training_config
 from ilmlip.engines.process import execute
 from ilmlip.errors import StageError
 from ilmlip.spec.model import Training
@@ -26,7 +26,7 @@ COMPILED = f"{MODEL_NAME}.nequip.pt2"
 """The compiled model: machine code for ASE and the processor that it was compiled on."""
 
 _CHECKPOINT = f"{MODEL_NAME}.ckpt"
-_DATA = ("train.extxyz", "val.extxyz")
+_DATA = (TRAIN_FILE, VAL_FILE)
 _PACKAGE_LOG, _COMPILE_LOG = "nequip-package.log", "nequip-compile.log"
 _ERRORS = ("Error:", "Error(", "Exception:")
 
@@ -84,7 +84,8 @@ def _gather(model: Path, data: Path, work: Path) -> None:
 
 def check_targets(held: Any, training: Training, elements: Sequence[str]) -> None:
     """Raise StageError if a checkpoint's config would make anything that its training does not."""
-    known = set(_targets(training_config(training, dict.fromkeys(elements, 0.0))))
+    shifts = dict.fromkeys(elements, 0.0)
+    known = set(_targets(training_config(training, shifts, some_stress=True)))
     strange = sorted(set(_targets(held)) - known)
     if strange:
         raise StageError(f"{_CHECKPOINT} names {strange[0]}, which no training of ours does")

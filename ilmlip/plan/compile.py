@@ -141,7 +141,7 @@ class _Models:
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
-        outputs |= leaving(self.plan, self.spec.model, models)
+        outputs |= leaving(self.plan, self.spec.model, models) | self._parities(models)
         if not entries or self.spec.dft.engine == "files":
             outputs |= self._reports()
 
@@ -195,7 +195,7 @@ class _Models:
     def _models(self) -> list[dict[str, Any]]:
         """Every model of the study: a network a seed, and the linear one, for each training set."""
         found: list[dict[str, Any]] = []
-        model, e0 = self.spec.model, self.spec.dft.e0
+        model, e0, device = self.spec.model, self.spec.dft.e0, self.spec.cluster.device
         isolated = e0 == "isolated" and model.seeds
         atoms = {"atoms": self.frames.atoms()} if isolated else {}
         for fractions in self.spec.compositions.training:
@@ -216,6 +216,7 @@ class _Models:
                         "kind": model.architecture,
                         "seed": seed,
                     },
+                    how={} if device == "cpu" else {"device": device},
                 )
                 found.append({"key": key, "kind": "nequip", "entry": entry, "dataset": data})
             if model.linear:
@@ -250,6 +251,28 @@ class _Models:
             },
             about={"training": name, "composition": composition_label(x)},
         )
+
+    def _parities(self, models: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+        """A figure for each training set, of its first seed: `parity_<training>`."""
+        outputs: dict[str, tuple[str, str]] = {}
+        for model in models:
+            entry = model["entry"]
+            name = f"parity_{entry['model']}"
+            if model["kind"] != "nequip" or name in outputs:
+                continue
+            key = add(
+                self.plan,
+                "parity",
+                {"title": f"Trained on {entry['model']}, seed {entry['seed']}: all test sets"},
+                {
+                    "evaluations": tuple(
+                        self._evaluate(model, x) for x in self.spec.compositions.fractions
+                    )
+                },
+                quorum={"evaluations": SOME},
+            )
+            outputs[name] = (key, "parity.png")
+        return outputs
 
     def _evaluate(self, model: Mapping[str, Any], x: Composition) -> str:
         tests = self.frames.dataset((x,), TESTING)

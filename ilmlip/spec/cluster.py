@@ -9,8 +9,8 @@ from ilmlip.record import Record, field
 StageName = Literal[
     "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
     "imported", "dataset", "dataset_report", "series_report", "train", "package",
-    "compile_model", "fit_linear", "evaluate", "committee", "matrix", "ion_energies", "findings",
-    "paper", "scan",
+    "compile_model", "fit_linear", "evaluate", "committee", "matrix", "ion_energies", "parity",
+    "findings", "paper", "scan",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 
@@ -34,6 +34,10 @@ class Cluster(Record):
     )
     pack_seconds: float = field(
         "Aimed wall time of a job that packs small tasks", unit="s", gt=0, default=15.0
+    )
+    device: Literal["cpu", "cuda"] = field(
+        "What trainings run on: the processor, or an NVIDIA card; all else runs on the processor",
+        default="cpu",
     )
     timeout_min: int = field("Time limit of one job", unit="min", ge=1, default=1440)
     stages: dict[StageName, StageLimits] = field("Cores and memory by stage", default={})

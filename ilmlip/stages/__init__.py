@@ -28,6 +28,7 @@ NAMES = (
     "committee",
     "matrix",
     "ion_energies",
+    "parity",
     "findings",
     "paper",
     "scan",

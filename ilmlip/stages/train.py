@@ -45,6 +45,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     values: `shifts` of the elements in eV before (`start`) and in the model (`end`); errors of the
     model on the validation frames (`val_energy_mae`, meV/atom, `val_force_mae`, meV/Å …); steps.
     """
+    device = str(inputs.how.get("device", "cpu"))
+    nequip.check_device(device)
     data = inputs.one("dataset").path
     for name in DATA:
         shutil.copyfile(data / name, work / name)
@@ -53,7 +55,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
     types = sorted(present | set(params.elements))
     start = _start(params, inputs, frames, types)
-    nequip.write(params.training, start, work, some_stress=some_stress)
+    nequip.write(params.training, start, work, some_stress=some_stress, device=device)
     began = time.monotonic()
     curve, begun = nequip.train(work, inputs.earlier)
     seconds = time.monotonic() - began

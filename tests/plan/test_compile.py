@@ -41,7 +41,7 @@ def test_the_quickstart_holds_what_its_models_and_tests_need(quick: Plan) -> Non
     assert Counter(task.stage for task in quick) == {
         "forcefield": 1, "build": 8, "equilibrate": 8, "sample": 8, "label": 8 * 50,
         "dataset": 2 + 6, "train": 2 * 3, "fit_linear": 2, "evaluate": (2 * 3 + 2) * 6,
-        "matrix": 1, "ion_energies": 1, "findings": 1,
+        "matrix": 1, "ion_energies": 1, "parity": 2, "findings": 1,
     }  # fmt: skip
 
 
@@ -68,14 +68,14 @@ def test_no_test_frame_comes_from_a_training_trajectory(quick: Plan) -> None:
 
 def test_r_max_retrains_and_evaluates_only(quick: Plan) -> None:
     assert new(plan("model.r_max=6"), quick) == {
-        "train": 6, "evaluate": 36, "matrix": 1, "ion_energies": 1, "findings": 1,
+        "train": 6, "evaluate": 36, "matrix": 1, "ion_energies": 1, "parity": 2, "findings": 1,
     }  # fmt: skip
 
 
 def test_ten_more_frames_label_ten_more_a_structure(quick: Plan) -> None:
     assert new(plan("dataset.frames=60"), quick) == {
         "label": 8 * 10, "dataset": 8, "train": 6, "fit_linear": 2, "evaluate": 48,
-        "matrix": 1, "ion_energies": 1, "findings": 1,
+        "matrix": 1, "ion_energies": 1, "parity": 2, "findings": 1,
     }  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_points_share_their_tasks() -> None:
     specs = [load([*QUICK, f"model.r_max={r}"]) for r in (4, 5, 6)]
     both = compile_study(specs)
     one = compile_study(specs[:1])
-    assert len(both) - len(one) == 2 * (6 + 36 + 3)
+    assert len(both) - len(one) == 2 * (6 + 36 + 3 + 2)
     shared = [key for key, points in both.points().items() if points == [0, 1, 2]]
     assert {both.tasks[key].stage for key in shared} >= {"sample", "label", "dataset"}
 
@@ -148,7 +148,7 @@ def test_another_engine_labels_the_same_configurations(quick: Plan) -> None:
     found = plan("dft=gfn1_xtb")
     assert set(new(found, quick)) == {
         "label", "dataset", "train", "fit_linear", "evaluate", "matrix", "ion_energies",
-        "findings",
+        "parity", "findings",
     }  # fmt: skip
     labels = [task for task in found if task.stage == "label"]
     assert len(labels) == 400
@@ -215,3 +215,11 @@ def test_members_that_validate_on_different_frames(quick: Plan) -> None:
 def test_a_committee_without_members(words: list[str], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         plan(*words)
+
+
+def test_trainings_are_told_of_a_card_and_keep_their_keys(quick: Plan) -> None:
+    found = plan("cluster.device=cuda")
+    assert not new(found, quick)
+    told = {str(dict(task.how)) for task in found if task.stage == "train"}
+    assert told == {"{'device': 'cuda'}"}
+    assert {str(dict(task.how)) for task in quick if task.stage == "train"} == {"{}"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ilmlip.report import error_lines, ion_energies, matrix_page
-from ilmlip.report.matrix import Row, errors_of, medians
+from ilmlip.report import error_lines, ion_energies, learning_curve, matrix_page
+from ilmlip.report.matrix import Row, errors_of, medians, write_csv
 
 ROWS = [
     *(Row("0.4", s, "0.4", "energy_mae", 1.0 + s, 0.1, "meV/atom") for s in (1, 2, 3)),
@@ -67,3 +67,22 @@ def test_ion_energies_beside_the_labels(tmp_path: Path) -> None:
     assert lines[-1] == "reference,,fit_mae,0.500000,eV"
     ion_energies.draw(tmp_path / "i.png", found, fit)
     assert (tmp_path / "i.png").stat().st_size > 10_000
+
+
+def test_learning_curve_has_a_line_for_each_model_and_setting(tmp_path: Path) -> None:
+    matrices: list[Path | None] = []
+    swept = []
+    for r_max in (4, 5):
+        for frames in (10, 20, 40):
+            rows = [Row("0.4", 1, x, "energy_mae", 100 / frames, None, "meV/atom") for x in "01"]
+            matrices.append(tmp_path / f"{r_max}-{frames}.csv")
+            write_csv(matrices[-1], [*rows, *medians(rows)])
+            swept.append({"dataset.frames": frames, "model.r_max": r_max})
+    matrices[0] = None  # this point failed
+    found = learning_curve.curves(swept, matrices, "energy_mae")
+    assert found == {
+        "0.4 model.r_max=4": [(20, 5.0), (40, 2.5)],
+        "0.4 model.r_max=5": [(10, 10.0), (20, 5.0), (40, 2.5)],
+    }
+    learning_curve.draw(tmp_path / "learning_curve.png", swept, matrices)
+    assert (tmp_path / "learning_curve.png").stat().st_size > 10_000

@@ -66,7 +66,8 @@ def test_page_of_a_study_that_ran(folder: Path) -> None:
         assert driver.title == "quickstart · ilmlip"
         for name in SECTIONS:
             picture(driver, driver.find_element(By.ID, name), f"one_{name}")
-        assert len(driver.find_elements(By.TAG_NAME, "img")) == 4
+        pictures = driver.find_elements(By.TAG_NAME, "img")
+        assert len(pictures) == 5  # heat map, lines, ions, parity, curves
         text = driver.find_element(By.ID, "plan").text
         assert "train" in text and "to do" in text
         assert "Energies per ion" in driver.find_element(By.ID, "errors").text

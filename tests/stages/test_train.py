@@ -10,6 +10,7 @@ from ase.io import read, write
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip, nequip_weights
+from ilmlip.engines.nequip_config import training_config
 from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Model
@@ -225,3 +226,18 @@ def test_early_stopping_ends_with_the_steps_that_were_done(
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert config["trainer"]["max_time"] == "01:01:30:00"
     assert "guard" not in str(config)
+
+
+def test_a_card_that_is_not_there(smoke_model, toy_sets, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    given = dataclasses.replace(toy.inputs(dataset=toy_sets["train"]), how={"device": "cuda"})
+    with pytest.raises(
+        StageError, match=r"^cluster.device is cuda, and torch .* finds no CUDA dev"
+    ):
+        train.run(train.Params(training=smoke_model.training(1)), given, tmp_path)
+    assert not list(tmp_path.iterdir())
+    config = training_config(smoke_model.training(1), {"Li": 0.0}, device="cuda")
+    assert config["trainer"]["accelerator"] == "gpu"
