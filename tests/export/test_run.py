@@ -162,7 +162,7 @@ def test_errors_are_the_same(ran: Ran) -> None:
             assert found[(*model, name)][0] == pytest.approx(value, rel=1e-6, abs=1e-9), name
             wanted += 1
     assert wanted == len(found)
-    assert {unit for _, unit in found.values()} == {"meV/atom", "meV/Å", "eV"}
+    assert {unit for _, unit in found.values()} == {"meV/atom", "meV/Å", "meV/Å³", "eV"}
 
 
 def test_what_is_done_is_skipped(ran: Ran) -> None:

@@ -7,6 +7,7 @@ Writes errors.csv: model, seed, composition, quantity, value, stderr (left empty
 
 energy_mae, energy_rmse   of the energy per atom, meV/atom
 force_mae, force_rmse     of the force components over all atoms, meV/Å; force_mae_Li of Li's, …
+stress_mae, stress_rmse   of the nine components of the stress, meV/Å³, where the labels have one
 ion_energy_Li             mean energy of an ion, the sum over its atoms, eV
 """
 
@@ -51,9 +52,27 @@ def errors_of_forces(predicted: list[Array], frames: Frames) -> Errors:
         "force_rmse": (float(np.sqrt(np.mean(error**2))), "meV/Å"),
     }
     for element in sorted(set(symbols)):
-        own = np.abs(error[symbols == element])
-        found[f"force_mae_{element}"] = float(np.mean(own)), "meV/Å"
+        own = error[symbols == element]
+        found[f"force_mae_{element}"] = float(np.mean(np.abs(own))), "meV/Å"
+        found[f"force_rmse_{element}"] = float(np.sqrt(np.mean(own**2))), "meV/Å"
     return found
+
+
+def errors_of_stress(predicted: list[Array], frames: Frames) -> Errors:
+    """Errors of the stress of those frames that have one; predicted: (6,) in eV/Å³ for each frame."""
+    pairs = [
+        (p, frame.calc.results["stress"])
+        for p, frame in zip(predicted, frames, strict=True)
+        if "stress" in frame.calc.results
+    ]
+    if not pairs:
+        return {}
+    # the last three of six stand for two components each
+    error = 1000 * np.array([p - r for p, r in pairs])[:, [0, 1, 2, 3, 3, 4, 4, 5, 5]]
+    return {
+        "stress_mae": (float(np.mean(np.abs(error))), "meV/Å³"),
+        "stress_rmse": (float(np.sqrt(np.mean(error**2))), "meV/Å³"),
+    }
 
 
 def ion_energies(atomic: list[Array], frames: Frames) -> Errors:
@@ -81,9 +100,10 @@ def evaluate_network(model: Any, frames: Frames) -> Errors:
     """Errors of a trained network."""
     found = [model.predict(frame) for frame in frames]
     return {
-        **ion_energies([atomic for _, _, atomic in found], frames),
-        **errors_of_forces([forces for _, forces, _ in found], frames),
-        **errors_of_energy([energy for energy, _, _ in found], frames),
+        **ion_energies([atomic for _, _, atomic, _ in found], frames),
+        **errors_of_forces([forces for _, forces, _, _ in found], frames),
+        **errors_of_energy([energy for energy, _, _, _ in found], frames),
+        **errors_of_stress([stress for _, _, _, stress in found], frames),
     }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ase import Atoms
+from ase.stress import full_3x3_to_voigt_6_stress
 from nequip.data import AtomicDataDict, from_ase
 from nequip.integrations.utils import basic_transforms
 from nequip.model.saved_models import load_saved_model
@@ -28,16 +29,20 @@ class Potential:
             metadata, float(metadata["r_max"]), types, {t: t for t in types}
         )
 
-    def predict(self, atoms: Atoms) -> tuple[float, Array, Array]:
-        """Energy (eV), forces (atoms, 3) in eV/Å and energy of each atom (atoms,) in eV."""
+    def predict(self, atoms: Atoms) -> tuple[float, Array, Array, Array]:
+        """Energy (eV), forces (atoms, 3) in eV/Å, energy of each atom (atoms,) in eV, stress.
+
+        The stress is xx, yy, zz, yz, xz, xy in eV/Å³, positive is tension.
+        """
         data = from_ase(atoms)
         for transform in self.transforms:
             data = transform(data)
         out = self.model(AtomicDataDict.batched_from_list([data]))
-        energy, forces, atomic = (
+        energy, forces, atomic, stress = (
             out[name].detach().numpy().astype(float)
-            for name in ("total_energy", "forces", "atomic_energy")
+            for name in ("total_energy", "forces", "atomic_energy", "stress")
         )
         if not (np.isfinite(energy).all() and np.isfinite(forces).all()):
             raise SystemExit("the model predicts a value that is no finite number")
-        return float(energy.item()), forces, atomic[:, 0]
+        voigt = full_3x3_to_voigt_6_stress(stress.reshape(3, 3))
+        return float(energy.item()), forces, atomic[:, 0], voigt
