@@ -21,7 +21,7 @@ from ilmlip.stages import stage
 from ilmlip.store import Store
 
 TOOLS = Path(__file__).parent / "tools"
-TABLES = ("matrix", "findings")
+TABLES = ("matrix", "ion_energies", "parity", "findings", "paper", "scan")
 
 
 def write_export(
@@ -111,8 +111,8 @@ def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
         notes.append(f"{number} tasks of stage {name} are not exported.")
     if "matrix" in there:
         notes.append(
-            "The medians over seeds, the standard errors and the figure of the matrix: "
-            "6-evaluate/errors.csv holds a row a seed, without them."
+            "The medians over seeds, the standard errors, the table of energies per ion and all "
+            "figures: 6-evaluate/errors.csv holds a row a seed, without them."
         )
     if "findings" in there:
         notes.append("The test of the study's findings (analysis.findings).")
