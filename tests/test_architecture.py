@@ -190,7 +190,7 @@ def test_nothing_unpickles() -> None:
 def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
     """`strip` reads what nequip-train has just left, `_rewritten` what it left when it was killed.
 
-    A committee and a parity plot read the arrays of evaluations, without objects.
+    The arrays of evaluations are read in one place as well, without objects.
     """
     found = {
         (dotted(path), function.name, ast.unparse(call))
@@ -204,10 +204,9 @@ def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
     assert found == {
         ("ilmlip.engines.nequip_weights", "strip", plain),
         ("ilmlip.engines.nequip_resume", "_rewritten", plain),
-        ("ilmlip.stages.committee", "run", "np.load(given.path / FILES[0], allow_pickle=False)"),
         (
-            "ilmlip.stages.parity",
-            "run",
-            "np.load(given.path / 'predictions.npz', allow_pickle=False)",
+            "ilmlip.stages.evaluate",
+            "read_predictions",
+            "np.load(folder / FILES[0], allow_pickle=False)",
         ),
     }

@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ilmlip.chemistry.rank import differences
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import leaving, outside_evaluations
 from ilmlip.plan.paper import against_paper, of_scan
-from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, order, set_label
+from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
@@ -127,8 +126,9 @@ class _Models:
         evaluations: list[str] = []
         models = self._models()
         for model in models:
-            for x in self.spec.compositions.fractions:
-                evaluations.append(self._evaluate(model, x))
+            model["evaluations"] = self._evaluations(model)
+            for x, key in model["evaluations"].items():
+                evaluations.append(key)
                 entries.append({**model["entry"], "composition": composition_label(x)})
         for name, members in self._committees(models).items():
             for x in self.spec.compositions.fractions:
@@ -246,7 +246,7 @@ class _Models:
             "committee",
             {},
             {
-                "evaluations": tuple(self._evaluate(member, x) for member in members),
+                "evaluations": tuple(member["evaluations"][x] for member in members),
                 "dataset": (self.frames.dataset((x,), TESTING),),
             },
             about={"training": name, "composition": composition_label(x)},
@@ -264,15 +264,15 @@ class _Models:
                 self.plan,
                 "parity",
                 {"title": f"Trained on {entry['model']}, seed {entry['seed']}: all test sets"},
-                {
-                    "evaluations": tuple(
-                        self._evaluate(model, x) for x in self.spec.compositions.fractions
-                    )
-                },
+                {"evaluations": tuple(model["evaluations"].values())},
                 quorum={"evaluations": SOME},
             )
             outputs[name] = (key, "parity.png")
         return outputs
+
+    def _evaluations(self, model: Mapping[str, Any]) -> dict[Composition, str]:
+        """The model's evaluation on each test set."""
+        return {x: self._evaluate(model, x) for x in self.spec.compositions.fractions}
 
     def _evaluate(self, model: Mapping[str, Any], x: Composition) -> str:
         tests = self.frames.dataset((x,), TESTING)
@@ -290,16 +290,14 @@ class _Models:
         self, entries: list[dict[str, Any]], evaluations: tuple[str, ...]
     ) -> dict[str, tuple[str, str]]:
         """What an ion is worth, by each model and by the labels."""
-        spec = self.spec
-        tested = spec.compositions.fractions
-        counts = [ion_counts(spec.system, spec.compositions, x) for x in tested]
+        tested = self.spec.compositions.fractions
         key = add(
             self.plan,
             "ion_energies",
             {
                 "entries": entries,
                 "compositions": [composition_label(x) for x in tested],
-                "differences": differences(counts, spec.system.charges()),
+                "differences": self.frames.differences(),
             },
             {
                 "evaluations": evaluations,

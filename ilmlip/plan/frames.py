@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ilmlip.chemistry.crystal import Crystal
+from ilmlip.chemistry.rank import differences
 from ilmlip.errors import SpecError
 from ilmlip.hashing import digest, plain
 from ilmlip.plan.graph import Plan
@@ -85,7 +86,13 @@ class Frames:
         self.series = cache(self._series)
         self.atoms = cache(self._atoms)
         self.dataset = cache(self._dataset)
+        self.differences = cache(self._differences)
         self.elements = self._elements()
+
+    def _differences(self) -> list[dict[str, int]]:
+        """The differences of energies that the test compositions determine."""
+        counts = [self._counts(x) for x in self.spec.compositions.fractions]
+        return differences(counts, self.spec.system.charges())
 
     # --- configurations and labels
 

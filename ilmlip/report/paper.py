@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ilmlip.report.heatmap import three_digits
 from ilmlip.report.matrix import is_trained
 
 HEADER = ("table", "quantity", "model", "composition", "ours", "seeds", "paper", "unit")
+FILES = ("paper.json", "paper.csv", "paper.md")
 HOLDS = {True: "holds", False: "**does not hold**", None: "not decided"}
 
 
@@ -55,6 +57,18 @@ def read_lines(path: Path) -> list[Line]:
             )
             for one in csv.DictReader(lines)
         ]
+
+
+def write(
+    work: Path, source: str, lines: Sequence[Line], stated: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write FILES: the statements, every number, and both for people."""
+    (work / FILES[0]).write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n")
+    with (work / FILES[1]).open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(line.cells() for line in lines)
+    (work / FILES[2]).write_text(page(source, lines, stated))
 
 
 def page(source: str, lines: Sequence[Line], stated: Sequence[Mapping[str, Any]]) -> str:

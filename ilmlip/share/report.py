@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ilmlip import __version__
 from ilmlip.plan.compile import study_key
@@ -27,7 +26,7 @@ MOST_POINTS = 8
 """Points of a sweep whose figures are shown."""
 TAIL = 25
 """Lines at the end of a failure's log that are shown."""
-CHANGED = {True: "good", False: "bad", None: "open"}
+MARKS = {True: "good", False: "bad", None: "open"}
 SAID = {True: "Holds: ", False: "Does not hold: ", None: "Not decided: "}
 
 
@@ -65,7 +64,7 @@ def _findings(study: Study, outputs: Sequence[Mapping[str, Path]]) -> list[Part]
             for one in json.loads(path.read_text()):
                 where = f"{point.label()}: " if len(study.points) > 1 else ""
                 text = f"{SAID[one['holds']]}{where}{one['statement']}."
-                parts.append(Text(text, CHANGED[one["holds"]]))
+                parts.append(Text(text, MARKS[one["holds"]]))
     return parts
 
 
@@ -202,12 +201,10 @@ def _spec(study: Study) -> list[Part]:
         said = {k: list(dict.fromkeys(str(p.swept.get(k)) for p in study.points)) for k in swept}
         rows = [[key, ", ".join(values)] for key, values in said.items()]
         parts.append(Table(["swept", "values"], rows))
-    return [*parts, Code("The whole spec, resolved; a file that ilmlip runs", _yaml(study))]
-
-
-def _yaml(study: Study) -> str:
-    data: dict[str, Any] = study_data(study)
-    return dump(data)
+    return [
+        *parts,
+        Code("The whole spec, resolved; a file that ilmlip runs", dump(study_data(study))),
+    ]
 
 
 def _machine(results: Mapping[str, Result]) -> list[Part]:

@@ -78,18 +78,12 @@ def labelled_files(
     stated = list(files.get("sha256") or ())
     for index, value in enumerate(files["paths"]):
         where = sources.place(("dft", "files", "paths", str(index)))
-        typed = where.startswith("command line")
-        folder = Path.cwd() if file is None or typed else file.parent
-        if not typed:
-            _inside(value, folder, where, f"--allow {value}", allow)
-        path = (folder / value).resolve()
-        if not path.is_file():
-            raise SpecError(where, f"no such file: {value} (looked at {shown(path)})")
-        digests.append(digest(path))
-        if index < len(stated) and stated[index] != digests[-1]:
+        path, sha256 = _given(value, where, file, allow, digest)
+        digests.append(sha256)
+        if index < len(stated) and stated[index] != sha256:
             raise SpecError(
                 where,
-                f"{value} is another file: its SHA-256 is {digests[-1][:16]}…, and the spec was made "
+                f"{value} is another file: its SHA-256 is {sha256[:16]}…, and the spec was made "
                 f"of {stated[index]!s:.16}…; name the right file, or set dft.files.sha256=[]",
             )
         found.append(str(path))

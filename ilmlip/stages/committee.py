@@ -7,7 +7,6 @@ gathered.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.labelled import read_frames
-from ilmlip.observables.errors import (
-    energy_errors,
-    force_errors,
-    ion_energies,
-    means,
-    standard_error,
-    stress_errors,
-)
+from ilmlip.observables.errors import energy_errors, standard_error
 from ilmlip.record import Record
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.evaluate import errors_of, read_predictions, written
 from ilmlip.units import MEV
 
 Array = NDArray[np.float64]
-FILES = ("predictions.npz", "errors.json")
 
 
 class Params(Record):
@@ -37,7 +29,7 @@ class Params(Record):
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Gather role `evaluations` of role `dataset`; writes FILES.
+    """Gather role `evaluations` of role `dataset`; writes what an evaluation does.
 
     values: those of an evaluation, of the mean; `energy_spread` (meV/atom) and `force_spread`
     (meV/Å, root mean square of a component), means over frames with `_stderr`; `force_ratio`, RMSE
@@ -45,30 +37,11 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     array, and `energy_spread` (frames,), `forces_spread` (atoms, 3).
     """
     frames = read_frames(inputs.one("dataset").path / "test.extxyz")
-    members = []
-    for given in inputs.all("evaluations"):
-        with np.load(given.path / FILES[0], allow_pickle=False) as arrays:
-            members.append({name: arrays[name] for name in arrays.files})
-    arrays = together(members)
-    values = _values(arrays, [len(frame) for frame in frames]) | {"members": len(members)}
-    symbols = [frame.symbols for frame in frames]
-    ends = np.cumsum([len(frame) for frame in frames])[:-1]
-    forces, reference = (np.split(arrays[n], ends) for n in ("forces", "forces_reference"))
-    values |= force_errors(forces, reference, symbols)
+    arrays = together([read_predictions(given.path) for given in inputs.all("evaluations")])
+    values = _values(arrays, [len(frame) for frame in frames]) | errors_of(frames, arrays)
+    values["members"] = len(inputs.all("evaluations"))
     values["force_ratio"] = values["force_rmse"] / max(values["force_spread"], 1e-12)
-    known = np.isfinite(arrays["stress_reference"]).all(axis=1)
-    if known.any():
-        values |= stress_errors(arrays["stress"][known], arrays["stress_reference"][known])
-    values["ion_energies"], values["ion_energies_stderr"] = means(
-        ion_energies(
-            np.split(arrays["atomic_energy"], ends),
-            [frame.ion_ids for frame in frames],
-            [frame.ion_types for frame in frames],
-        )
-    )
-    np.savez(work / FILES[0], **arrays)
-    (work / FILES[1]).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
-    return Output(FILES, values)
+    return written(work, arrays, values, {})
 
 
 def together(members: Sequence[dict[str, Any]]) -> dict[str, Any]:

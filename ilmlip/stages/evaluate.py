@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +23,9 @@ from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
 if TYPE_CHECKING:
     from ilmlip.engines.nequip import Prediction
+
+
+FILES = ("predictions.npz", "errors.json")
 
 
 class Params(Record):
@@ -52,9 +55,22 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     reference = np.array([frame.energy for frame in frames])
     arrays |= {"n_atoms": n_atoms, "energy_reference": reference}
     values |= energy_errors(arrays["energy"], reference, n_atoms) | {"n_frames": len(frames)}
-    np.savez(work / "predictions.npz", **arrays)
-    (work / "errors.json").write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
-    return Output(files=("predictions.npz", "errors.json"), values=values, tools=tools)
+    return written(work, arrays, values, tools)
+
+
+def written(
+    work: Path, arrays: dict[str, Any], values: dict[str, Any], tools: Mapping[str, str]
+) -> Output:
+    """Write FILES, and what the stage returns."""
+    np.savez(work / FILES[0], **arrays)
+    (work / FILES[1]).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+    return Output(files=FILES, values=values, tools=tools)
+
+
+def read_predictions(folder: Path) -> dict[str, Any]:
+    """The arrays of predictions.npz, by name."""
+    with np.load(folder / FILES[0], allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 Predicted = tuple[dict[str, Any], dict[str, Any], dict[str, str]]
@@ -78,33 +94,42 @@ def _outside(frames: list[Frame], model: Calculator, path: str | None) -> Predic
 def _compared(
     frames: list[Frame], found: Sequence[Prediction]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    reference = [frame.forces for frame in frames]
-    by_ion = ion_energies(
-        [p.atomic_energies for p in found],
-        [frame.ion_ids for frame in frames],
-        [frame.ion_types for frame in frames],
-    )
-    forces = [p.forces for p in found]
-    values: dict[str, Any] = {}
-    if all(np.isfinite(p.atomic_energies).all() for p in found):
-        values["ion_energies"], values["ion_energies_stderr"] = means(by_ion)
-    stress = np.array([p.stress for p in found])
     absent = np.full(6, np.nan)
-    labelled = np.array([absent if frame.stress is None else frame.stress for frame in frames])
-    known = np.isfinite(labelled).all(axis=1) & np.isfinite(stress).all(axis=1)
     arrays = {
         "energy": np.array([p.energy for p in found]),
-        "stress": stress,
-        "stress_reference": labelled,
+        "stress": np.array([p.stress for p in found]),
+        "stress_reference": np.array(
+            [absent if frame.stress is None else frame.stress for frame in frames]
+        ),
         "symbols": np.concatenate([np.array(frame.symbols) for frame in frames]),
-        "forces": np.concatenate(forces),
-        "forces_reference": np.concatenate(reference),
+        "forces": np.concatenate([p.forces for p in found]),
+        "forces_reference": np.concatenate([frame.forces for frame in frames]),
         "atomic_energy": np.concatenate([p.atomic_energies for p in found]),
     }
-    errors = force_errors(forces, reference, [frame.symbols for frame in frames])
+    return arrays, errors_of(frames, arrays)
+
+
+def errors_of(frames: Sequence[Frame], arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Errors of forces and stress, and energies per ion where there are atomic ones.
+
+    arrays: as predictions.npz has them, of all atoms of all `frames`.
+    """
+    ends = np.cumsum([len(frame) for frame in frames])[:-1]
+    forces, reference = (np.split(arrays[n], ends) for n in ("forces", "forces_reference"))
+    values: dict[str, Any] = force_errors(forces, reference, [frame.symbols for frame in frames])
+    stress, labelled = arrays["stress"], arrays["stress_reference"]
+    known = np.isfinite(labelled).all(axis=1) & np.isfinite(stress).all(axis=1)
     if known.any():
-        errors |= stress_errors(stress[known], labelled[known])
-    return arrays, values | errors
+        values |= stress_errors(stress[known], labelled[known])
+    if np.isfinite(arrays["atomic_energy"]).all():
+        values["ion_energies"], values["ion_energies_stderr"] = means(
+            ion_energies(
+                np.split(arrays["atomic_energy"], ends),
+                [frame.ion_ids for frame in frames],
+                [frame.ion_types for frame in frames],
+            )
+        )
+    return values
 
 
 def _linear(frames: list[Frame], model: Path) -> Predicted:

@@ -5,8 +5,6 @@ Statements are made over at least three seeds: with fewer, one is not decided.
 
 from __future__ import annotations
 
-import csv
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,13 +14,12 @@ from pydantic import Field
 
 from ilmlip.record import Record, field
 from ilmlip.report.matrix import Row
-from ilmlip.report.paper import HEADER, Line, page
+from ilmlip.report.paper import FILES, Line, write
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.ion_energies import difference_name
 from ilmlip.stages.matrix import Entry, rows_of
 from ilmlip.stages.over_seeds import UndecidedError, differences, median, missing, ratio
 
-FILES = ("paper.json", "paper.csv", "paper.md")
 LEAST_SEEDS = 3
 WORDS = {"energy_mae": ("energy", "meV/atom"), "force_mae": ("force", "meV/Å")}
 
@@ -121,12 +118,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         for test, why in zip(params.tests, params.why, strict=True)
     ]
     lines = [line for table in params.tables for line in compared(table, rows)]
-    (work / FILES[0]).write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n")
-    with (work / FILES[1]).open("w", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(HEADER)
-        writer.writerows(line.cells() for line in lines)
-    (work / FILES[2]).write_text(page(params.source, lines, stated))
+    write(work, params.source, lines, stated)
     holds = {one["name"]: one["holds"] for one in stated}
     both = sum(line.ours is not None and line.paper is not None for line in lines)
     return Output(FILES, {"holds": holds, "compared": both})

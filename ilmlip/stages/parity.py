@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ilmlip.record import Record, field
 from ilmlip.report.parity import draw, pairs
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.evaluate import read_predictions
 
 FILE = "parity.png"
 
@@ -21,11 +20,7 @@ class Params(Record):
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Draw the predictions of role `evaluations`; writes FILE. values: how many numbers it shows."""
-    found = []
-    for given in inputs.all("evaluations"):
-        with np.load(given.path / "predictions.npz", allow_pickle=False) as arrays:
-            found.append({name: arrays[name] for name in arrays.files})
-    panels = pairs(found)
+    panels = pairs([read_predictions(given.path) for given in inputs.all("evaluations")])
     draw(work / FILE, panels, params.title)
     return Output((FILE,), {"shown": {panel.title: len(panel.labelled) for panel in panels}})
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from ilmlip.record import Record, field
-from ilmlip.report.paper import HEADER, Line, page
+from ilmlip.report.paper import FILES, Line, write
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.matrix import Entry, rows_of
 from ilmlip.stages.over_seeds import UndecidedError, ratio
-from ilmlip.stages.paper import FILES, LEAST_SEEDS
+from ilmlip.stages.paper import LEAST_SEEDS
 
 
 class Trend(Record):
@@ -65,12 +63,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
                 seeds.setdefault(at, {}).setdefault(row.seed, []).append(row.value)
     lines = _lines(params, seeds)
     stated = [_decide(trend, params, seeds) for trend in params.trends]
-    (work / FILES[0]).write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n")
-    with (work / FILES[1]).open("w", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(HEADER)
-        writer.writerows(line.cells() for line in lines)
-    (work / FILES[2]).write_text(page(params.source, lines, stated))
+    write(work, params.source, lines, stated)
     return Output(FILES, {"holds": {one["name"]: one["holds"] for one in stated}})
 
 
