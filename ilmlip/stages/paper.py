@@ -34,10 +34,10 @@ class Table(Record):
     models: dict[str, tuple[float | None, ...]] = field("The paper's numbers")
 
 
-class WorseAtEnds(Record):
-    """The energy MAE of `one` at each of `at` is at least `factor` times that of `reference`."""
+class Worse(Record):
+    """The MAE of `one` at each of `at` is at least `factor` times that of `reference`."""
 
-    test: Literal["worse_at_ends"] = field("This test")
+    test: Literal["worse_at_ends", "forces_worse"] = field("Of the energy, or of the forces")
     name: str = field("Name of the test")
     one: str = field("Training set")
     reference: str = field("Training set")
@@ -68,17 +68,6 @@ class Even(Record):
     factor: float = field("Greatest ratio")
 
 
-class ForcesWorse(Record):
-    """The force MAE of `one` at each of `at` is at least `factor` times that of `reference`."""
-
-    test: Literal["forces_worse"] = field("This test")
-    name: str = field("Name of the test")
-    one: str = field("Training set")
-    reference: str = field("Training set")
-    at: tuple[str, ...] = field("Test compositions", min_length=1)
-    factor: float = field("Least ratio")
-
-
 class Difference(Record):
     """`near` have the labels' own difference within a distance, `far` are apart by another."""
 
@@ -91,7 +80,7 @@ class Difference(Record):
     apart: float = field("Least distance", unit="eV")
 
 
-Stated = WorseAtEnds | Scattered | Even | ForcesWorse | Difference
+Stated = Worse | Scattered | Even | Difference
 
 
 class Params(Record):
@@ -196,11 +185,9 @@ def _models(test: Stated) -> tuple[str, ...]:
     return (test.one,) if isinstance(test, Even) else (test.one, test.reference)
 
 
-def worse(
-    test: WorseAtEnds | ForcesWorse, rows: Sequence[Row], _: dict[str, float | None]
-) -> dict[str, Any]:
+def worse(test: Worse, rows: Sequence[Row], _: dict[str, float | None]) -> dict[str, Any]:
     """Medians over seeds of two sets at each composition: the smallest ratio decides."""
-    quantity = "energy_mae" if isinstance(test, WorseAtEnds) else "force_mae"
+    quantity = "energy_mae" if test.test == "worse_at_ends" else "force_mae"
     word, unit = WORDS[quantity]
     pairs = {
         x: [median(rows, model, x, quantity, LEAST_SEEDS) for model in (test.one, test.reference)]
