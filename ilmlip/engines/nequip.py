@@ -84,9 +84,11 @@ def write(
 
 def check_device(device: str) -> None:
     """Raise StageError for a device that torch does not find here."""
-    import torch
+    if device == "cpu":
+        return
+    import torch  # else only after the training, beside which it need not lie in memory
 
-    if device == "cuda" and not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         raise StageError(
             f"cluster.device is cuda, and torch {torch.__version__} finds no CUDA device on this "
             "machine; set cluster.device=cpu, or run where there is one, with a CUDA build of torch"
