@@ -65,6 +65,7 @@ def assert_same(found, folder, frames):
         assert np.abs(stress).max() > 1e3 * SAME["stress"]
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_the_package_predicts_as_the_store_does(trained, toy_sets, tmp_path):
     inputs = toy.inputs(model=trained, dataset=toy_sets["train"])

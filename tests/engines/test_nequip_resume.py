@@ -83,6 +83,7 @@ def test_killed_and_gone_on_is_as_never_killed(smoke_model, toy_sets, tmp_path, 
     assert nequip_resume.take_over(second, third) == begun
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_all_steps_done_before_it_was_killed(smoke_model, toy_sets, tmp_path):
     training = smoke_model.model_copy(update={"max_steps": 8}).training(3)

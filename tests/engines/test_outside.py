@@ -32,6 +32,7 @@ def evaluated(model: Calculator, tests: Given, work, path=None):
     return evaluate.run(params, Inputs({"dataset": (tests,)}, how=how), work)
 
 
+@pytest.mark.slow
 def test_a_package_has_the_errors_of_the_model_that_it_was_made_of(
     packaged, trained, toy_sets, tmp_path
 ):

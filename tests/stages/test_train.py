@@ -179,7 +179,9 @@ def without_stress(toy_sets, folder, bare):
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("architecture", ["nequip", "allegro"])
+@pytest.mark.parametrize(
+    "architecture", ["nequip", pytest.param("allegro", marks=pytest.mark.slow)]
+)
 def test_stress_of_some_frames_is_learnt(
     architecture, smoke_model, toy_sets, tmp_path, monkeypatch
 ):

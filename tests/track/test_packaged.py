@@ -37,6 +37,7 @@ json.dump(found, open(out, "w"))
 """
 
 
+@pytest.mark.slow
 def test_mlflow_predicts_without_us(
     trained: Given, toy_sets: dict[str, Given], tmp_path: Path
 ) -> None:
