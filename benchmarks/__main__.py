@@ -1,10 +1,20 @@
-"""`python -m benchmarks [overhead|plan|sweep|lammps|train|agreement|labels|density] [--quick]`."""
+"""`python -m benchmarks [NAME] [--quick]`: NAME is a key of ALL, or none for all but the long ones."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import agreement, density, engines, labelling, overhead, planning, sweeping
+from benchmarks import (
+    agreement,
+    density,
+    engines,
+    labelling,
+    overhead,
+    planning,
+    running,
+    sweeping,
+    trainings,
+)
 from benchmarks.measure import adopt_orphans
 from benchmarks.report import insert
 
@@ -14,6 +24,8 @@ ALL = {
     "sweep": sweeping.main,
     "lammps": engines.sampling,
     "train": engines.training,
+    "trainings": trainings.main,
+    "md": running.main,
     "agreement": agreement.main,
     "labels": labelling.main,
     "density": density.main,

@@ -14,6 +14,7 @@ from pathlib import Path
 from ilmlip.execute.driver import Driver
 from ilmlip.execute.jobs import submitter
 from ilmlip.plan.compile import compile_study
+from ilmlip.plan.frames import TRAINING
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.spec.cluster import Cluster
@@ -52,7 +53,7 @@ def _is_ours(task: Task) -> bool:
     """Of the first structure, or of its training set, at x = 0.4."""
     about = task.about
     if "structure" in about:
-        return (about["composition"], about["structure"]) == (COMPOSITION)
+        return (about["composition"], about["structure"]) == (COMPOSITION, TRAINING)
     return COMPOSITION in (about.get("compositions"), about.get("training"))
 
 

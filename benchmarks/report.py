@@ -38,7 +38,7 @@ class Table:
         versions = {name: version(name) for name in self.packages} | dict(self.others)
         shown = ", ".join(f"{name} {number}" for name, number in versions.items())
         return (
-            f"{today}; {cores} cores, {_processor()}; load {load:.1f} at the end; "
+            f"{today}; {cores} cores, {processor()}; load {load:.1f} at the end; "
             f"Python {platform.python_version()}, {shown}"
         )
 
@@ -54,7 +54,8 @@ def insert(table: Table, readme: Path = README) -> None:
     readme.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}")
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The kind of this machine's processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,12 @@ from typing import Any
 
 import yaml
 
+from benchmarks.report import processor
 from ilmlip.commands.common import duration
 from ilmlip.plan.compile import plan_of, study_key
+from ilmlip.report.dataset import markdown
+from ilmlip.report.heatmap import three_digits
+from ilmlip.report.matrix import Row, over_seeds, read_csv
 from ilmlip.report.paper import HOLDS, read_lines, statements, tables
 from ilmlip.spec.load import load_study
 from ilmlip.store import Store
@@ -41,9 +44,13 @@ class Found:
 
     name: str
     command: str
+    remarks: str
+    """What a person says of the numbers, from studies.yaml."""
     description: str
     outputs: Mapping[str, Path]
     """Files that are there, by name."""
+    matrices: Mapping[str, Path]
+    """Matrix of each point, by what was swept."""
     missing: int
     """Tasks without a result."""
     tasks: int
@@ -62,7 +69,7 @@ class Found:
         return [{"why": "thresholds: analysis.findings"} | one for one in found]
 
 
-def look(name: str, words: Sequence[str], store: Store) -> Found:
+def look(name: str, words: Sequence[str], remarks: str, store: Store) -> Found:
     """What a study left in a store."""
     study = load_study([name, *words])
     plan = plan_of(study)
@@ -77,8 +84,15 @@ def look(name: str, words: Sequence[str], store: Store) -> Found:
     return Found(
         name,
         " ".join(["ilmlip run", name, *words]),
+        remarks,
         study.spec.description,
         outputs,
+        {
+            point.label(): store.folder(key) / file
+            for point, one in zip(study.points, plan.outputs, strict=True)
+            for key, file in [one["matrix"]]
+            if store.result(key) is not None
+        },
         len(results) - len(there),
         len(results),
         _wall(store.root, study_key(study.specs)),
@@ -103,7 +117,7 @@ def page(found: Sequence[Found]) -> str:
     for one in found:
         parts.append("\n".join(section(one)))
     cores = len(os.sched_getaffinity(0))
-    parts.append(f"Written on {platform.machine()}, Linux, {cores} cores.\n")
+    parts.append(f"Computed on {cores} cores of {processor()}, Linux.\n")
     return "\n".join(parts)
 
 
@@ -130,14 +144,42 @@ def section(found: Found) -> Iterator[str]:
         + (f"; {found.missing} of them have no result" if found.missing else "")
         + ". What other studies had computed already is in the work and not in the clock.\n"
     )
+    if found.remarks:
+        yield found.remarks
     if "paper_table" in found.outputs:
         yield from tables(read_lines(found.outputs["paper_table"]), "###")
+    elif len(found.matrices) > 1:
+        yield from points(found.matrices)
     if stated := found.stated():
         yield "### What is stated\n"
         yield statements(stated)
         wrong = [one["name"] for one in stated if one["holds"] is not True]
         if wrong:
             yield f"Not shown by our numbers: {', '.join(wrong)}.\n"
+
+
+def points(matrices: Mapping[str, Path]) -> Iterator[str]:
+    """A sweep's energy errors: for each training set the points against the test compositions."""
+    rows = {name: read_csv(path) for name, path in matrices.items()}
+    models = dict.fromkeys(
+        row.model for one in rows.values() for row in one if row.seed is not None
+    )
+    for model in models:
+        errors = {
+            name: [
+                row for row in over_seeds(one) if (row.quantity, row.model) == ("energy_mae", model)
+            ]
+            for name, one in rows.items()
+        }
+        tested = [row.composition for row in next(iter(errors.values()))]
+        lines = [[name, *map(_with_error, one)] for name, one in errors.items()]
+        yield f"### Trained on {model}: energy_mae, meV/atom, at each composition\n"
+        yield markdown(["", *tested], lines) + "\n"
+
+
+def _with_error(row: Row) -> str:
+    error = f" ± {three_digits(row.stderr)}" if row.stderr is not None else ""
+    return three_digits(row.value) + error
 
 
 def main() -> None:
@@ -147,7 +189,10 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE, help="default: docs/results.md")
     options = parser.parse_args()
     studies = yaml.safe_load(STUDIES.read_text())
-    found = [look(name, words, Store(options.store)) for name, words in studies.items()]
+    found = [
+        look(name, one.get("words", ()), one.get("remarks", ""), Store(options.store))
+        for name, one in studies.items()
+    ]
     for one in found:
         holds = ", ".join(HOLDS[stated["holds"]] for stated in one.stated())
         print(f"{one.name}: {holds or f'{one.missing} of {one.tasks} tasks without a result'}")

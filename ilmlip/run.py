@@ -13,8 +13,8 @@ from ilmlip import track
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.skip import possible
+from ilmlip.plan.add import About
 from ilmlip.plan.compile import about_study, study_key
-from ilmlip.plan.frames import About
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
 from ilmlip.report import learning_curve

@@ -31,3 +31,7 @@ HARTREE_PER_K: Final = 3.1668115634556e-06
 """Hartree in one kelvin (times Boltzmann's constant)."""
 RYDBERG_TIME: Final = 0.0483776865301828
 """fs in one unit of time of Rydberg atomic units (two of Hartree's), as pw.x counts."""
+KELVIN: Final = HARTREE * HARTREE_PER_K
+"""eV in one kelvin (times Boltzmann's constant)."""
+SIEMENS_PER_M: Final = 1 / 1.602176634e6
+"""e²/(eV Å fs) in one S/m."""

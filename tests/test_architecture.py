@@ -187,7 +187,7 @@ def test_nothing_unpickles() -> None:
     assert not found
 
 
-def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
+def test_checkpoints_and_arrays_are_opened_in_few_places_as_plain_values() -> None:
     """`strip` reads what nequip-train has just left, `_rewritten` what it left when it was killed.
 
     The arrays of evaluations are read in one place as well, without objects.
@@ -204,6 +204,12 @@ def test_a_checkpoint_is_opened_in_two_places_as_plain_values() -> None:
     assert found == {
         ("ilmlip.engines.nequip_weights", "strip", plain),
         ("ilmlip.engines.nequip_resume", "_rewritten", plain),
+        (
+            "ilmlip.engines.model_dynamics",
+            "_take_over",
+            "np.load(earlier / RESTART, allow_pickle=False)",
+        ),
+        ("ilmlip.engines.model_dynamics", "_restore", "np.load(path, allow_pickle=False)"),
         (
             "ilmlip.stages.evaluate",
             "read_predictions",

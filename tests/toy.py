@@ -33,8 +33,14 @@ def frame(counts: dict[str, int], seed: int, *, length: float = 9.0) -> Atoms:
     atoms = Atoms(symbols, positions=positions, cell=[length] * 3, pbc=True)
     atoms.arrays["ion_id"] = np.array(ids)
     atoms.arrays["ion_type"] = np.array(types)
+    return labelled(atoms)
+
+
+def labelled(atoms: Atoms) -> Atoms:
+    """The frame with the energy, forces and stress that these ions have."""
+    names = dict(zip(atoms.arrays["ion_id"], atoms.arrays["ion_type"], strict=True)).values()
     atoms.calc = LennardJones(sigma=1.4, epsilon=0.05, rc=4.0)
-    energy = atoms.get_potential_energy() + sum(OFFSET[name] for name in names)
+    energy = atoms.get_potential_energy() + sum(OFFSET[str(name)] for name in names)
     forces, stress = atoms.get_forces(), atoms.get_stress()
     atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces, stress=stress)
     return atoms

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.hashing import digest
+from ilmlip.units import AMU_PER_A3
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -49,6 +50,11 @@ def labelled(atoms: Atoms, quantities: Mapping[str, Any]) -> Atoms:
 
     atoms.calc = SinglePointCalculator(atoms, **quantities)
     return atoms
+
+
+def density(atoms: Atoms) -> float:
+    """g/cm³."""
+    return float(atoms.get_masses().sum()) * AMU_PER_A3 / float(atoms.get_volume())
 
 
 def mark(symbols: Sequence[str], cell: Any, positions: Any) -> str:

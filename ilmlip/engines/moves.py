@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ilmlip.chemistry.boxes import density
 from ilmlip.engines.labelling import Labelled, Step
 from ilmlip.spec.derived import Aimd, Rattle, Relax, VolumeScan
-from ilmlip.units import AMU_PER_A3
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -82,10 +82,10 @@ def scanned(atoms: Atoms, scan: VolumeScan) -> list[Atoms]:
     Ions (array `ion_id`) must be whole, as they are in ilmlip's boxes.
     """
     ids = atoms.get_array("ion_id")
-    density = float(atoms.get_masses().sum()) * AMU_PER_A3 / atoms.get_volume()
+    now = density(atoms)
     found = []
     for wanted in np.linspace(*scan.densities, scan.points):
-        factor = (density / wanted) ** (1 / 3)
+        factor = (now / wanted) ** (1 / 3)
         made = atoms.copy()
         made.set_cell(atoms.cell.array * factor)
         for ion in np.unique(ids):

@@ -290,6 +290,14 @@ def _load(folder: Path, _network: str, _weights: str) -> Potential:
     return Potential(folder)
 
 
+def calculator(folder: Path) -> Any:
+    """ASE's calculator of the model that a training left in a folder. Raises StageError as `load`."""
+    from nequip.integrations.ase import NequIPCalculator
+
+    found = load(folder)
+    return NequIPCalculator(found._model, device="cpu", transforms=found._transforms)
+
+
 def batches(sizes: Sequence[int], limit: int) -> list[list[int]]:
     """Indices in order, in batches whose sizes sum to at most `limit` (a larger one is alone)."""
     found: list[list[int]] = []

@@ -13,6 +13,8 @@ CONFIG = "config.yaml"
 TRAIN_FILE, VAL_FILE = "train.extxyz", "val.extxyz"
 BROKEN = "broken.json"
 """What a training leaves whose loss became no finite number."""
+START = "start.nequip.zip"
+"""The packaged model in the folder of a training that starts from it."""
 CURVE_FOLDER = "curve"
 """The folder of nequip's own log of the training, `metrics.csv`."""
 _STATS = "${training_data_stats:%s}"  # nequip-train resolves it: it stays as it is in the file
@@ -43,7 +45,7 @@ def training_config(
             "val_metrics": _metrics(training) | _ignored(some_stress),
             "optimizer": {"_target_": "torch.optim.Adam", "lr": training.learning_rate},
             **_schedule(training),
-            "model": model_config(training, shifts),
+            "model": _started(shifts) if training.fine_tune else model_config(training, shifts),
         },
     }
 
@@ -172,6 +174,15 @@ def _schedule(recipe: Recipe) -> dict[str, Any]:
         "T_max": recipe.max_steps,
     }
     return {"lr_scheduler": {"scheduler": scheduler, "interval": "step", "frequency": 1}}
+
+
+def _started(shifts: Mapping[str, float]) -> dict[str, Any]:
+    """The network of the package START, with other energies of its elements."""
+    return {
+        "_target_": "nequip.model.modify",
+        "modifiers": [{"modifier": "modify_PerTypeScaleShift", "shifts": dict(shifts)}],
+        "model": {"_target_": "nequip.model.ModelFromPackage", "package_path": START},
+    }
 
 
 def model_config(training: Training, shifts: Mapping[str, float]) -> dict[str, Any]:

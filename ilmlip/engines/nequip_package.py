@@ -85,7 +85,8 @@ def _gather(model: Path, data: Path, work: Path) -> None:
 def check_targets(held: Any, training: Training, elements: Sequence[str]) -> None:
     """Raise StageError if a checkpoint's config would make anything that its training does not."""
     shifts = dict.fromkeys(elements, 0.0)
-    known = set(_targets(training_config(training, shifts, some_stress=True)))
+    own = training.model_copy(update={"fine_tune": None})  # what was fine-tuned names no package
+    known = set(_targets(training_config(own, shifts, some_stress=True)))
     strange = sorted(set(_targets(held)) - known)
     if strange:
         raise StageError(f"{_CHECKPOINT} names {strange[0]}, which no training of ours does")

@@ -53,8 +53,15 @@ class Network(Record):
         return self
 
 
-def strip(path: Path, shifts: Mapping[str, float] | None = None) -> dict[str, Any]:
+def strip(
+    path: Path,
+    shifts: Mapping[str, float] | None = None,
+    network: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Leave in a fresh checkpoint what makes the model, and give its elements energies (eV) if any.
+
+    `network`: the builder and its arguments that the checkpoint shall name, instead of a package
+    that its training started from.
 
     What goes is the state of the optimiser and of the callbacks, which holds paths of this
     machine. nequip loads, compiles and packages the file as it does any checkpoint of its own.
@@ -70,35 +77,52 @@ def strip(path: Path, shifts: Mapping[str, float] | None = None) -> dict[str, An
     trainer["callbacks"] = [
         c for c in trainer["callbacks"] if not c["_target_"].startswith("ilmlip.")
     ]
+    if network is not None:
+        _, scales = _weight(slim, "scale_shift.scales")
+        held = dict(zip(network["type_names"], scales.flatten().tolist(), strict=True))
+        slim["hyper_parameters"]["model"] = {**network, "per_type_energy_scales": held}
+        slim["hyper_parameters"]["info_dict"]["training_module"]["model"] = slim[
+            "hyper_parameters"
+        ]["model"]
     if shifts is not None:
-        (name,) = [n for n in slim["state_dict"] if n.endswith("scale_shift.shifts")]
-        old = slim["state_dict"][name]
+        name, old = _weight(slim, "scale_shift.shifts")
         types = slim["hyper_parameters"]["model"]["type_names"]
         slim["state_dict"][name] = torch.tensor([[shifts[t]] for t in types], dtype=old.dtype)
     torch.save(slim, path)
     return slim
 
 
-def export(work: Path, training: Training, shifts: Mapping[str, float] | None = None) -> int:
+def _weight(checkpoint: Mapping[str, Any], ending: str) -> tuple[str, Any]:
+    """The one tensor of a checkpoint whose name ends so, and its name."""
+    (name,) = [n for n in checkpoint["state_dict"] if n.endswith(ending)]
+    return name, checkpoint["state_dict"][name]
+
+
+def export(
+    work: Path,
+    training: Training,
+    shifts: Mapping[str, float] | None = None,
+    network: Mapping[str, Any] | None = None,
+) -> int:
     """Strip the fresh checkpoint in `work` (see `strip`); write model.json and weights.npz.
 
     The weights are those that nequip would predict with: the running averages if there are any.
     Returns the number of steps that it was trained for.
     """
-    slim = strip(work / CHECKPOINT, shifts)
+    slim = strip(work / CHECKPOINT, shifts, network)
     settings, state = slim["hyper_parameters"]["model"], slim["state_dict"]
-    network = Network(
+    made = Network(
         training=training,
         elements=tuple(settings["type_names"]),
         avg_num_neighbors=settings["avg_num_neighbors"],
     )
-    model = build(network)
+    model = build(made)
     own = {n.removeprefix(_PREFIX): v for n, v in state.items() if n.startswith(_PREFIX)}
     if training.ema_decay:
         names = [name for name, _ in model.named_parameters()]
         own |= {name: state[f"{_AVERAGED}{i}"] for i, name in enumerate(names)}
     model.load_state_dict(own)  # the names and shapes are those of the network, or it raises
-    (work / NETWORK).write_text(network.model_dump_json(indent=1) + "\n")
+    (work / NETWORK).write_text(made.model_dump_json(indent=1) + "\n")
     arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in own.items()}
     np.savez(work / WEIGHTS, **arrays)
     return int(slim["global_step"])
@@ -113,8 +137,9 @@ def build(network: Network) -> Any:
     set_global_state(allow_tf32=False)
     config = model_config(network.training, dict.fromkeys(network.elements, 0.0))
     del config["_target_"]
-    # the scale is one of the weights
-    config |= {"avg_num_neighbors": network.avg_num_neighbors, "per_type_energy_scales": 1.0}
+    # the scales are among the weights: one for all, or those of the elements from a package
+    scales = dict.fromkeys(network.elements, 1.0) if network.training.fine_tune else 1.0
+    config |= {"avg_num_neighbors": network.avg_num_neighbors, "per_type_energy_scales": scales}
     builder = {"nequip": NequIPGNNModel, "allegro": AllegroModel}[network.training.architecture]
     return builder(**config).eval()
 

@@ -24,8 +24,13 @@ def predict(
     Atomic energies and stress are NaN where the calculator has none. A file is opened here, which
     runs the code in it, and only if it is the one whose SHA-256 `model` states. Raises StageError.
     """
-    calculator, tools = _made(model, path)
-    return [_one(calculator, frame, index) for index, frame in enumerate(frames)], tools
+    calculator, tools = opened(model, path)
+    return predictions(calculator, frames), tools
+
+
+def predictions(calculator: Any, frames: Sequence[Frame]) -> list[Prediction]:
+    """What a calculator says of each frame, as `predict`. Raises StageError."""
+    return [_one(calculator, frame, index) for index, frame in enumerate(frames)]
 
 
 def _one(calculator: Any, frame: Frame, index: int) -> Prediction:
@@ -52,7 +57,8 @@ def _optional(ask: Any, shape: tuple[int, ...]) -> Any:
         return np.full(shape, np.nan)
 
 
-def _made(model: Calculator, path: Path | None) -> tuple[Any, dict[str, str]]:
+def opened(model: Calculator, path: Path | None) -> tuple[Any, dict[str, str]]:
+    """A model from outside as ASE's calculator, and the tools; opens a file as `predict` does."""
     if model.calculator is None:
         return _of_file(model, path)
     if missing := lacks_calculator(model.calculator):

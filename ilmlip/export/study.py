@@ -87,6 +87,16 @@ def refuse_series(plan: Plan) -> None:
                 "series that are derived of frames cannot be exported; set "
                 "dataset.derived=[{kind: frames}]",
             )
+        if task.stage == "md_frames":
+            raise SpecError(
+                "ensemble.validate_frames",
+                "labels frames of the models' own runs, which cannot be exported; set it to 0",
+            )
+        if task.stage == "train" and "path" in task.how:
+            raise SpecError(
+                "model.fine_tune",
+                "starts from a packaged model, which an export does not carry; `run` fine-tunes",
+            )
         if task.stage == "train" and task.needs.get("atoms"):
             raise SpecError(
                 "dft.e0",

@@ -34,7 +34,6 @@ CODES: dict[str, str] = {
     "frames-correlated": "labelled frames are too close in time to be independent",
     "test-same-trajectory": "test frames come from a trajectory that is trained on",
     "npt-no-stress": "an NPT ensemble with a model that has not learnt the stress",
-    "ensemble-not-run": "dynamics with the trained model, which this version does not run",
     "program-missing": "the program that labels is not on this machine",
     "pseudopotential-missing": "an element's pseudopotential is not on this machine, or another one",
     "calculator-missing": "a model from outside takes a calculator that is not installed",

@@ -87,7 +87,7 @@ def grid(spec: Spec) -> Iterator[Finding]:
 
 
 def dynamics(spec: Spec) -> Iterator[Finding]:
-    """What the ensemble asks of the model: `l-max-md`, `npt-no-stress`, `ensemble-not-run`."""
+    """What the ensemble asks of the model: `l-max-md`, `npt-no-stress`."""
     kind = spec.ensemble.kind
     if kind == "none":
         return
@@ -107,12 +107,6 @@ def dynamics(spec: Spec) -> Iterator[Finding]:
             "is 0, and the ensemble is npt: the density follows from a stress that was never learnt. "
             "Set model.loss.stress=100, as the paper does",
         )
-    yield Finding(
-        "ensemble-not-run",
-        "warning",
-        "ensemble.kind",
-        f"is {kind}: dynamics with the trained model is checked here and not run by this version",
-    )
 
 
 def frames(spec: Spec) -> Iterator[Finding]:

@@ -26,6 +26,20 @@ class Linear:
     """Root mean square of the residuals, eV per frame."""
 
 
+def solve(
+    kind: str, frames: Sequence[Sequence[str]], energies: Array, kinds: Sequence[str]
+) -> dict[str, float]:
+    """The energy of each of `kinds`, eV, of frames of these kinds with these energies (frames,), eV.
+
+    `zero`: none; `mean`: the mean energy of one, for all the same; `least_squares`: of smallest norm.
+    """
+    if kind == "zero":
+        return dict.fromkeys(kinds, 0.0)
+    if kind == "mean":
+        return dict.fromkeys(kinds, float(np.mean(energies / [len(frame) for frame in frames])))
+    return least_squares(count(frames, kinds), energies, kinds).energies
+
+
 def count(frames: Sequence[Sequence[str]], kinds: Sequence[str]) -> Array:
     """How often each of `kinds` stands in each frame; shape (frames, kinds)."""
     return np.array([[list(frame).count(kind) for kind in kinds] for frame in frames], float)

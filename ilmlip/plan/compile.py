@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ilmlip.hashing import digest, identity, plain
-from ilmlip.plan.frames import TESTING, TRAINING, About, Frames, add
+from ilmlip.plan.add import SOME, About, add
+from ilmlip.plan.dynamics import dynamics
+from ilmlip.plan.frames import TESTING, TRAINING, Frames
 from ilmlip.plan.graph import Plan
-from ilmlip.plan.models import leaving, outside_evaluations
+from ilmlip.plan.models import check_fine_tune, leaving, outside_evaluations
 from ilmlip.plan.paper import against_paper, of_scan
 from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
-
-SOME = 1e-9
-"""A quorum of at least one: a table shows what there is, and says what is missing."""
 
 
 def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()) -> Plan:
@@ -80,6 +79,7 @@ def study_key(specs: Sequence[Spec]) -> str:
         data["dft"].get("files", {}).pop("paths", None)  # their digests say what they are
         for model in data["analysis"].get("models", {}).values():
             model.pop("package")  # likewise
+        data["model"].get("fine_tune", {}).pop("package", None)
         for name in ("cluster", "tracking", "store", "lint"):
             data.pop(name, None)
         found.append(digest("ilmlip.study", data)[:24])
@@ -142,6 +142,9 @@ class _Models:
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
         outputs |= leaving(self.plan, self.spec.model, models) | self._parities(models)
+        if self.spec.ensemble.kind != "none":
+            about = {**self.swept, **about_study(self.spec)}
+            outputs |= dynamics(self.plan, self.spec, self.frames, models, about)
         if not entries or self.spec.dft.engine == "files":
             outputs |= self._reports()
 
@@ -196,6 +199,10 @@ class _Models:
         """Every model of the study: a network a seed, and the linear one, for each training set."""
         found: list[dict[str, Any]] = []
         model, e0, device = self.spec.model, self.spec.dft.e0, self.spec.cluster.device
+        check_fine_tune(model, self.frames.elements)
+        how: dict[str, str] = {} if device == "cpu" else {"device": device}
+        if model.fine_tune is not None:
+            how["path"] = model.fine_tune.package
         isolated = e0 == "isolated" and model.seeds
         atoms = {"atoms": self.frames.atoms()} if isolated else {}
         for fractions in self.spec.compositions.training:
@@ -216,7 +223,7 @@ class _Models:
                         "kind": model.architecture,
                         "seed": seed,
                     },
-                    how={} if device == "cpu" else {"device": device},
+                    how=how,
                 )
                 found.append({"key": key, "kind": "nequip", "entry": entry, "dataset": data})
             if model.linear:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
-
 from ilmlip.chemistry.crystal import Crystal
 from ilmlip.chemistry.rank import differences
-from ilmlip.errors import SpecError
 from ilmlip.hashing import digest, plain
+from ilmlip.plan.add import SOME, About, add
 from ilmlip.plan.graph import Plan
-from ilmlip.plan.task import Task
-from ilmlip.record import Record
 from ilmlip.spec.derived import Derived, spread
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.files import Files
 from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
-from ilmlip.stages import stage
 
-About = dict[str, str | int | float]
 TRAINING, TESTING = 0, 1
 """The two independent structures of a composition."""
 LARGEST_SEED = 10**8
@@ -207,18 +201,36 @@ class Frames:
 
     def _labels(self, x: Composition, role: int) -> tuple[str, ...]:
         """The labelled frames of a composition, each its own task."""
-        settings, structure = self._labelling(x), self._place(role)[0]
+        frames = [(c.trajectory, c.frame) for group in self.configurations(x, role) for c in group]
+        return self._labelled(x, self._place(role)[0], frames)
+
+    def _labelled(
+        self, x: Composition, structure: int | str, frames: Sequence[tuple[str, int]]
+    ) -> tuple[str, ...]:
+        """A label of each frame: key of its trajectory, and its number there."""
+        settings = self._labelling(x)
         return tuple(
             add(
                 self.plan,
                 "label",
-                {"frame": one.frame, **settings},
-                self._label_needs(one.trajectory),
+                {"frame": number, **settings},
+                self._label_needs(trajectory),
                 about={"composition": composition_label(x), "structure": structure},
                 how=self._how(),
             )
-            for group in self.configurations(x, role)
-            for one in group
+            for trajectory, number in frames
+        )
+
+    def labelled_from(self, x: Composition, trajectory: str, count: int) -> str:
+        """The first `count` frames of a trajectory of composition `x`, labelled, as a test set."""
+        labels = self._labelled(x, "md", [(trajectory, number) for number in range(count)])
+        return add(
+            self.plan,
+            "dataset",
+            {"role": "test"},
+            {"labels": labels},
+            quorum={"labels": SOME},
+            about={"role": "test", "compositions": composition_label(x), "structure": "md"},
         )
 
     def _place(self, role: int) -> tuple[int, int]:
@@ -380,26 +392,3 @@ class Frames:
                 part["duration"] = max(1, round(part["duration"] * scale / step)) * step
             found.append(part)
         return found
-
-
-def add(
-    plan: Plan,
-    name: str,
-    params: Mapping[str, Any],
-    needs: Mapping[str, tuple[str, ...]] | None = None,
-    *,
-    quorum: Mapping[str, float] | None = None,
-    about: Mapping[str, str | int | float] | None = None,
-    how: Mapping[str, Any] | None = None,
-) -> str:
-    """Add a task of a stage; returns its key. Raises SpecError for values that do not fit."""
-    kind = stage(name)
-    try:
-        record: Record = kind.params.model_validate(params)
-    except ValidationError as error:  # values that are fine one by one, and not together
-        first = error.errors(include_url=False)[0]
-        place = ".".join(["stage", name, *map(str, first["loc"])])
-        raise SpecError(place, f"{first['msg']}, found {first['input']!r}; it follows from the spec's "
-                        "numbers: look for one that is far too large or small") from None  # fmt: skip
-    task = Task(name, kind.version, record, needs or {}, quorum or {}, about or {}, how or {})
-    return plan.add(task)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ilmlip.plan.frames import TESTING, Frames, add
+from ilmlip.plan.add import add
+from ilmlip.plan.frames import TESTING, Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.mixtures import composition_label
 from ilmlip.spec.model import Model
@@ -36,6 +37,16 @@ def leaving(
             key = add(plan, stage, {}, needs, about=about)
             outputs[f"{field}_{entry['model']}_seed{entry['seed']}"] = (key, file)
     return outputs
+
+
+def check_fine_tune(model: Model, elements: Sequence[str]) -> None:
+    """Raise SpecError if trainings cannot start from the package that the spec names."""
+    if model.fine_tune is None or not model.seeds:
+        return
+    from ilmlip.engines import nequip_start  # few studies need it, and it takes its time
+
+    given = model.fine_tune
+    nequip_start.check(model.training(0), given.package, given.sha256, elements)
 
 
 def outside_evaluations(

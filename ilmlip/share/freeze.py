@@ -71,7 +71,7 @@ def _name_from(data: dict[str, Any], folder: Path) -> None:
 
 
 def _models_from(data: dict[str, Any], folder: Path) -> None:
-    """Paths of models from outside likewise, in the spec and wherever a point differs from it."""
+    """Paths of packaged models likewise, in the spec and wherever a point differs from it."""
     changed = [point["changes"] for point in data.get("points", ())]
     groups = [data["analysis"].get("models") or {}]
     groups += [changes[key] for changes in changed for key in changes if key == "analysis.models"]
@@ -82,6 +82,10 @@ def _models_from(data: dict[str, Any], folder: Path) -> None:
         for key in changes
         if key.startswith("analysis.models.") and key.endswith(".package")
     ]
+    holders += [(data["model"].get("fine_tune") or {}, "package")]
+    for changes in changed:
+        holders += [(changes.get("model.fine_tune") or {}, "package")]
+        holders += [(changes, "model.fine_tune.package")]
     for holder, key in holders:
         path = Path(holder.get(key) or "")
         if path.is_absolute() and path.is_relative_to(folder):

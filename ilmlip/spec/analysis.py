@@ -1,12 +1,11 @@
-"""What is made of the results, and dynamics with the trained model: `analysis`, `ensemble`."""
+"""What is made of the results: the section `analysis`."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import model_validator
 
-from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.mixtures import Composition
 from ilmlip.spec.outside import Outside, OutsideName
@@ -74,36 +73,4 @@ class Analysis(Record):
     def _each_is_a_model(self) -> Self:
         for name, model in self.models.items():
             model.check(f"analysis.models.{name}")
-        return self
-
-
-class Ensemble(Record):
-    """Molecular dynamics with the trained model. Checked by lint; not run by this version."""
-
-    kind: Literal["none", "nvt", "npt"] = field("none: no dynamics with the model; nvt; npt")
-    temperature: float | None = field("Temperature", unit="K", gt=0, default=None)
-    pressure: float | None = field("Pressure (npt)", unit="bar", default=None)
-    timestep: float | None = field("Time step", unit="fs", gt=0, le=5, default=None)
-    duration: float | None = field("Length of a run", unit="fs", gt=0, default=None)
-    thermostat_time: float | None = field(
-        "Damping time of the thermostat", unit="fs", gt=0, default=None
-    )
-    barostat_time: float | None = field(
-        "Damping time of the barostat (npt)", unit="fs", gt=0, default=None
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_kind(self) -> Self:
-        always = ("temperature", "timestep", "duration", "thermostat_time")
-        needed = {
-            "none": (),
-            "nvt": always,
-            "npt": (*always, "pressure", "barostat_time"),
-        }[self.kind]
-        for name in (*always, "pressure", "barostat_time"):
-            given = getattr(self, name) is not None
-            if name in needed and not given:
-                raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
-            if given and name not in needed:
-                raise SpecError(f"ensemble.{name}", f"has no meaning for {self.kind}; leave it out")
         return self

@@ -293,6 +293,11 @@ class _Loader:
             )
             raw = {**raw, "models": models}
             self.read += [m["package"] for m in models.values() if _names_a_package(m)]
+        if name == "model" and isinstance(raw, dict) and _names_a_package(raw.get("fine_tune")):
+            where = sources.place(("model", "fine_tune", "package"))
+            given = paths.packaged(raw["fine_tune"], where, self.file, self.allow, self.digest)
+            raw = {**raw, "fine_tune": given}
+            self.read.append(given["package"])
         paths.check(name, raw, sources, self.file, self.allow)
         info = Spec.model_fields.get(name)
         kind = info.annotation if info else None

@@ -17,7 +17,7 @@ NativeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 NativeValue = bool | int | float | Annotated[str, Field(max_length=200)] | tuple[int | float, ...]
 """A value, and never a mapping: nequip makes objects of mappings that name a `_target_`."""
 
-_NAMED = {
+NAMED = {
     "seed": "seeds", "model_dtype": "dtype", "r_max": "r_max", "l_max": "l_max", "parity": "parity",
     "num_layers": "n_layers", "num_features": "n_features", "num_bessels": "n_bessels",
     "radial_mlp_width": "mlp_width", "num_scalar_features": "n_scalar_features",
@@ -135,8 +135,8 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _native_is_new(self) -> Self:
         for name, value in self.native.items():
-            if name in _NAMED:
-                said = f"set model.{_NAMED[name]}" if _NAMED[name] else "it follows from the data"
+            if name in NAMED:
+                said = f"set model.{NAMED[name]}" if NAMED[name] else "it follows from the data"
                 raise SpecError(f"model.native.{name}", f"is not yours to give here; {said}")
             if isinstance(value, str) and "$" in value:
                 raise SpecError(f"model.native.{name}", f"found {value!r}; nequip would resolve it")
@@ -154,10 +154,30 @@ class Recipe(Record):
         return self
 
 
+class Packaged(Record):
+    """A packaged model by what it holds."""
+
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = field(
+        "SHA-256 of the file; empty: whatever it holds (`freeze` writes it)", default=""
+    )
+
+
+class FineTune(Packaged):
+    """The packaged model that trainings start from."""
+
+    package: Annotated[str, Field(max_length=1000, pattern=r"\.nequip\.zip$")] = field(
+        "A packaged model (.nequip.zip), relative to the spec's folder, with the network that the "
+        "recipe describes. To train from it runs the code that lies in it"
+    )
+
+
 class Training(Recipe):
     """One training: a recipe and its seed."""
 
     seed: Seed = field("Seed of the initial weights and of the order of the frames")
+    fine_tune: Packaged | None = field(
+        "The packaged model whose weights it starts from", default=None, later=True
+    )
 
 
 class Model(Recipe):
@@ -180,6 +200,14 @@ class Model(Recipe):
         default=False,
         later=True,
     )
+    fine_tune: FineTune | None = field(
+        "Trainings start from the weights of a packaged model, whose elements, scales and energies "
+        "of the elements they take over; `shifts` then says how those energies are corrected first: "
+        "zero leaves them, mean and least_squares solve what the packaged model leaves on the "
+        "training frames; null: from new weights",
+        default=None,
+        later=True,
+    )
     linear: bool = field("Whether the model without a network stands beside", default=True)
     package: bool = field(
         "Whether each trained model is packaged for nequip, model.nequip.zip, and put into MLflow",
@@ -197,6 +225,16 @@ class Model(Recipe):
     def _each_seed_once(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
             raise SpecError("model.seeds", f"{list(self.seeds)} has a seed twice; give each once")
+        return self
+
+    @model_validator(mode="after")
+    def _corrects_what_was_packaged(self) -> Self:
+        if self.fine_tune is not None and self.shifts == "isolated":
+            raise SpecError(
+                "model.shifts",
+                "is isolated, and a model that is fine-tuned has energies of its elements already: "
+                "set model.shifts to least_squares, mean or zero",
+            )
         return self
 
     @model_validator(mode="after")
@@ -218,4 +256,6 @@ class Model(Recipe):
             chosen["shifts"] = E0[e0]
             # energies of single atoms are kept as they are, and none stays none
             chosen["refit_shifts"] = self.refit_shifts and e0 == "regression"
+        if self.fine_tune is not None:
+            chosen["fine_tune"] = Packaged(sha256=self.fine_tune.sha256)
         return Training(seed=seed, **chosen)

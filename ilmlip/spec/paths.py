@@ -108,20 +108,35 @@ def outside_models(
         if not isinstance(value, str) or not value.endswith((PACKAGED, COMPILED)):
             continue  # the validation says what is wrong, if anything is
         where = sources.place(("analysis", "models", name, "package"))
-        path, sha256 = _given(value, where, file, allow, digest)
-        stated = model.get("sha256") or sha256
-        if stated != sha256:
-            raise SpecError(
-                where,
-                f"{value} is another file: its SHA-256 is {sha256[:16]}…, and the spec was made of "
-                f"{stated!s:.16}…; name the right file, or leave sha256 out",
-            )
-        try:
-            elements_of_file(str(path), sha256)
-        except ValueError as error:
-            raise SpecError(where, f"{value} {error}") from None
-        found[name] = {**model, "package": str(path), "sha256": sha256}
+        found[name] = packaged(model, where, file, allow, digest)
     return found
+
+
+def packaged(
+    model: dict[str, Any],
+    where: str,
+    file: Path | None,
+    allow: Sequence[str],
+    digest: Callable[[Path], str],
+) -> dict[str, Any]:
+    """A mapping that names a `package`, with its path made whole and its SHA-256.
+
+    Raises SpecError as `outside_models`, naming `where`.
+    """
+    value = model["package"]
+    path, sha256 = _given(value, where, file, allow, digest)
+    stated = model.get("sha256") or sha256
+    if stated != sha256:
+        raise SpecError(
+            where,
+            f"{value} is another file: its SHA-256 is {sha256[:16]}…, and the spec was made of "
+            f"{stated!s:.16}…; name the right file, or leave sha256 out",
+        )
+    try:
+        elements_of_file(str(path), sha256)
+    except ValueError as error:
+        raise SpecError(where, f"{value} {error}") from None
+    return {**model, "package": str(path), "sha256": sha256}
 
 
 def _given(

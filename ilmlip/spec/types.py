@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
-from ilmlip.spec.analysis import Analysis, Ensemble
+from ilmlip.spec.analysis import Analysis
 from ilmlip.spec.cluster import Cluster, Tracking
 from ilmlip.spec.derived import Derived
 from ilmlip.spec.dft import Dft
+from ilmlip.spec.ensemble import Ensemble
 from ilmlip.spec.mixtures import Compositions, composition_label, ion_counts, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.outside import elements_of_file
@@ -195,6 +196,7 @@ def _check(spec: Spec) -> None:
     _check_shifts(spec)
     _check_findings(spec)
     _check_outside(spec)
+    _check_ensemble(spec)
 
 
 def _check_salts(spec: Spec) -> None:
@@ -291,6 +293,12 @@ def _check_shifts(spec: Spec) -> None:
         raise SpecError(
             "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
         )
+    if spec.model.fine_tune is not None and spec.dft.e0 == "isolated":
+        raise SpecError(
+            "dft.e0",
+            "is isolated, and model.fine_tune starts from a model that has energies of its elements "
+            "already; set dft.e0=regression",
+        )
 
 
 def _check_outside(spec: Spec) -> None:
@@ -315,6 +323,44 @@ def _check_outside(spec: Spec) -> None:
                 f"does not know {', '.join(unknown)}, which the test sets hold; it knows "
                 f"{', '.join(known)}. Test on other compositions, or leave the model out",
             )
+
+
+def _check_ensemble(spec: Spec) -> None:
+    """Dynamics needs a network, and a configuration to start from."""
+    ensemble = spec.ensemble
+    if ensemble.kind == "none":
+        return
+    if not spec.model.seeds:
+        raise SpecError(
+            "ensemble.kind",
+            f"is {ensemble.kind}, and the study trains no network; give model.seeds, or set "
+            "ensemble=none",
+        )
+    if spec.dft.engine == "files":
+        raise SpecError(
+            "ensemble.kind",
+            f"is {ensemble.kind}, and imported labels have no trajectory to start from; set "
+            "ensemble=none",
+        )
+    tested = [composition_label(x) for x in spec.compositions.fractions]
+    for i, x in enumerate(ensemble.fractions):
+        if composition_label(x) not in tested:
+            raise SpecError(
+                f"ensemble.fractions.{i}",
+                f"{composition_label(x)} is not tested; there are {', '.join(tested)}",
+            )
+    sets = [set_label(xs) for xs in spec.compositions.training]
+    for i, xs in enumerate(ensemble.training):
+        if set_label(xs) not in sets:
+            raise SpecError(
+                f"ensemble.training.{i}",
+                f"{set_label(xs)} is not trained on; there are {', '.join(sets)}",
+            )
+    if ensemble.seeds > len(spec.model.seeds):
+        raise SpecError(
+            "ensemble.seeds",
+            f"is {ensemble.seeds}, and model.seeds has {len(spec.model.seeds)}; give more seeds there",
+        )
 
 
 def _check_findings(spec: Spec) -> None:

@@ -6,7 +6,7 @@ plan imports it): ase, torch, matplotlib and the like are imported inside the fu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,11 @@ class Inputs:
     def all(self, role: str) -> tuple[Given, ...]:
         """Every result of `role`, in the order of the plan."""
         return self.roles[role]
+
+    def placed(self, role: str) -> Iterator[tuple[int, Given]]:
+        """Every result of `role` with where it stands among all that the role asks for."""
+        given = self.roles.get(role, ())
+        return zip(self.places.get(role, range(len(given))), given, strict=True)
 
 
 @dataclass(frozen=True)

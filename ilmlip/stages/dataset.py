@@ -124,11 +124,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
 def _sources(params: Params, inputs: Inputs, role: str) -> list[str]:
     """What each input of a role comes from."""
-    given = inputs.roles.get(role, ())
     if role not in params.origins:
-        return [one.key for one in given]
-    places = inputs.places.get(role, tuple(range(len(given))))
-    return [f"frame {params.origins[role][place]}" for place in places]
+        return [one.key for one in inputs.roles.get(role, ())]
+    return [f"frame {params.origins[role][place]}" for place, _ in inputs.placed(role)]
 
 
 def _label(given: Given, source: str) -> Member:

@@ -9,18 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.engines import lammps
+from ilmlip.engines.thermo import COLUMNS, THERMO
 from ilmlip.record import Record, field
-
-COLUMNS = (
-    "step",
-    "time_fs",
-    "temperature_K",
-    "pressure_bar",
-    "density_g_cm3",
-    "potential_eV",
-    "kinetic_eV",
-    "total_eV",
-)
 
 
 class Dynamics(Record):
@@ -52,7 +42,7 @@ def write_thermo(work: Path, timestep: float, *, once: bool = False) -> NDArray[
     if once:
         rows = rows[np.concatenate([[True], np.diff(rows[:, 0]) > 0])]
     full = np.column_stack([rows[:, 0], rows[:, 0] * timestep, rows[:, 1:]])
-    with (work / "thermo.csv").open("w", newline="") as out:
+    with (work / THERMO).open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         for row in full:

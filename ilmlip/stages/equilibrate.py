@@ -17,6 +17,7 @@ from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, velocities
+from ilmlip.engines.thermo import THERMO
 from ilmlip.record import field
 from ilmlip.spec.types import Minimise, Npt
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
@@ -59,7 +60,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     write_thermo(work, params.timestep)
     reached = float(box.masses.sum()) * AMU_PER_A3 / float(np.prod(last.lengths))
     return Output(
-        ("structure.extxyz", END, "thermo.csv", lammps.INPUT, lammps.DATA),
+        ("structure.extxyz", END, THERMO, lammps.INPUT, lammps.DATA),
         {"density": reached},
         lammps.tools(),
     )

@@ -61,8 +61,7 @@ def models(
 ) -> list[Of]:
     """Each model and seed: energies of the species as means over the compositions that hold them."""
     held: dict[tuple[str, int | None], dict[str, list[float]]] = {}
-    places = inputs.places["evaluations"]
-    for place, given in zip(places, inputs.all("evaluations"), strict=True):
+    for place, given in inputs.placed("evaluations"):
         own = held.setdefault((entries[place].name, entries[place].seed), {})
         for species, energy in given.values.get("ion_energies", {}).items():
             own.setdefault(species, []).append(energy)
@@ -82,7 +81,7 @@ def models(
 def of_labels(params: Params, inputs: Inputs, named: dict[str, dict[str, int]]) -> Fit:
     """The labels' own differences: least squares over mean energy and mean counts of each set."""
     compositions, energies, counts = [], [], []
-    for place, given in zip(inputs.places["tests"], inputs.all("tests"), strict=True):
+    for place, given in inputs.placed("tests"):
         frames = read_frames(given.path / "test.extxyz")
         own = [Counter(frame.ions()) for frame in frames]
         compositions.append(params.compositions[place])

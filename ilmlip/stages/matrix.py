@@ -43,8 +43,7 @@ QUANTITY = r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?|(energy|force)_spre
 def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
     """One row for each number of each evaluation that is there."""
     found: list[Row] = []
-    places = inputs.places["evaluations"]
-    for place, given in zip(places, inputs.all("evaluations"), strict=True):
+    for place, given in inputs.placed("evaluations"):
         entry = entries[place]
         for quantity, value in given.values.items():
             if quantity == "ion_energies":
@@ -58,8 +57,14 @@ def rows_of(entries: tuple[Entry, ...], inputs: Inputs) -> list[Row]:
 
 
 def _row(entry: Entry, quantity: str, value: float, stderr: float | None) -> Row:
-    unit = UNITS[quantity.split("_", maxsplit=1)[0]]
-    return Row(entry.name, entry.seed, entry.composition, quantity, value, stderr, unit)
+    return Row(
+        entry.name, entry.seed, entry.composition, quantity, value, stderr, unit_of(quantity)
+    )
+
+
+def unit_of(quantity: str) -> str:
+    """The unit that a quantity is reported in."""
+    return UNITS[quantity.split("_", maxsplit=1)[0]]
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:

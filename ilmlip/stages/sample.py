@@ -12,9 +12,10 @@ from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps
 from ilmlip.engines.lammps_dynamics import Clock, npt, nvt
+from ilmlip.engines.thermo import COLUMNS, THERMO
 from ilmlip.record import field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
-from ilmlip.stages.dynamics import COLUMNS, Dynamics, write_thermo
+from ilmlip.stages.dynamics import Dynamics, write_thermo
 from ilmlip.stages.equilibrate import END
 from ilmlip.stages.forcefield import read_forcefield
 
@@ -47,7 +48,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     write(work / "trajectory.extxyz", [frame(box, s.values, s.lengths) for s in kept])
     rows = write_thermo(work, params.timestep, once=True)
     return Output(
-        ("trajectory.extxyz", "thermo.csv", lammps.INPUT, lammps.DATA),
+        ("trajectory.extxyz", THERMO, lammps.INPUT, lammps.DATA),
         {"n_frames": len(kept), **summary(rows)},
         lammps.tools(),
     )

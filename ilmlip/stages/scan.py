@@ -54,8 +54,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     values: `holds` of each trend by its name (null: not decided).
     """
     seeds: Seeds = {}
-    given = zip(inputs.places["evaluations"], inputs.all("evaluations"), strict=True)
-    for place, one in given:
+    for place, one in inputs.placed("evaluations"):
         alone = Inputs({"evaluations": (one,)}, {}, {"evaluations": (0,)})
         for row in rows_of((params.entries[place],), alone):
             if row.seed is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from ilmlip.chemistry.boxes import labelled, write
+from ilmlip.chemistry.boxes import density, labelled, write
 from ilmlip.engines.labelling import Labelled, Session, Step
 from ilmlip.engines.moves import (
     dynamics,
@@ -31,7 +31,7 @@ from ilmlip.spec.derived import Aimd, Rattle, Relax, VolumeScan
 from ilmlip.spec.dft import Rung
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
-from ilmlip.units import AMU_PER_A3, BAR
+from ilmlip.units import BAR
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -177,7 +177,6 @@ def _write_table(params: Params, steps: Sequence[Step], path: Path) -> None:
         writer.writerow(COLUMNS)
         for step in steps:
             atoms, label = step.atoms, step.label
-            density = float(atoms.get_masses().sum()) * AMU_PER_A3 / atoms.get_volume()
             pressure = "" if label.stress is None else f"{-label.stress[:3].mean() / BAR:.8g}"
             heat = step.temperature
             if heat is None and atoms.has("momenta"):
@@ -186,7 +185,7 @@ def _write_table(params: Params, steps: Sequence[Step], path: Path) -> None:
                 [
                     step.number,
                     "" if timestep is None else f"{step.number * timestep:g}",
-                    f"{density:.8g}",
+                    f"{density(atoms):.8g}",
                     f"{label.energy:.10g}",
                     pressure,
                     f"{np.linalg.norm(label.forces, axis=1).max():.8g}",

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ilmlip.chemistry.labelled import Frame, read_frames
-from ilmlip.engines import nequip, nequip_weights
+from ilmlip.engines import nequip, nequip_start, nequip_weights
 from ilmlip.engines.nequip_config import CONFIG, TRAIN_FILE, VAL_FILE
 from ilmlip.errors import StageError
 from ilmlip.observables.errors import energy_errors, force_errors
-from ilmlip.observables.shifts import count, least_squares
+from ilmlip.observables.shifts import solve
 from ilmlip.record import Record, field
 from ilmlip.spec.model import Training
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
@@ -52,14 +52,15 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         shutil.copyfile(data / name, work / name)
     frames, held = (read_frames(work / name) for name in DATA)
     some_stress = _check(params.training, frames, held)
-    present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
-    types = sorted(present | set(params.elements))
-    start = _start(params, inputs, frames, types)
+    start = _start(params, inputs, frames, held, work)
     nequip.write(params.training, start, work, some_stress=some_stress, device=device)
     began = time.monotonic()
     curve, begun = nequip.train(work, inputs.earlier)
     seconds = time.monotonic() - began
-    steps = nequip_weights.export(work, params.training)
+    network = None
+    if params.training.fine_tune is not None:
+        network = nequip_start.network(params.training, start, work)
+    steps = nequip_weights.export(work, params.training, network=network)
     end = dict(start)
     if params.training.refit_shifts:
         end = refitted(start, frames, nequip.load(work))
@@ -68,7 +69,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         "steps": steps,
         "epochs": len(curve),
         "frames": {"train": len(frames), "val": len(held)},
-        "elements": types,
+        "elements": list(start),
         "shifts": {"start": start, "end": end},
         **_validation(held, nequip.load(work)),
     }
@@ -117,8 +118,13 @@ def _check(training: Training, frames: list[Frame], held: list[Frame]) -> bool:
 
 
 def _start(
-    params: Params, inputs: Inputs, frames: list[Frame], types: list[str]
+    params: Params, inputs: Inputs, frames: list[Frame], held: list[Frame], work: Path
 ) -> dict[str, float]:
+    """The energy of each element that the model knows, eV, in the order of its types."""
+    if params.training.fine_tune is not None:
+        return nequip_start.prepare(params.training, inputs.how.get("path"), frames, work)
+    present = {symbol for frame in (*frames, *held) for symbol in frame.symbols}
+    types = sorted(present | set(params.elements))
     if params.training.shifts != "isolated":
         return starting_shifts(params.training.shifts, frames, types)
     atoms = {given.values["element"]: given.values["energy"] for given in inputs.all("atoms")}
@@ -130,14 +136,8 @@ def _start(
 
 def starting_shifts(kind: str, frames: list[Frame], types: list[str]) -> dict[str, float]:
     """The energy of each element (eV) before training: `zero`, `mean` or `least_squares`."""
-    if kind == "zero":
-        return dict.fromkeys(types, 0.0)
     energies = np.array([frame.energy for frame in frames])
-    if kind == "mean":
-        mean = float(np.mean(energies / [len(frame) for frame in frames]))
-        return dict.fromkeys(types, mean)
-    counts = count([frame.symbols for frame in frames], types)
-    return least_squares(counts, energies, types).energies
+    return solve(kind, [frame.symbols for frame in frames], energies, types)
 
 
 def refitted(
@@ -151,8 +151,7 @@ def refitted(
             for frame, predicted in zip(frames, model.predict(frames), strict=True)
         ]
     )
-    counts = count([frame.symbols for frame in frames], types)
-    step = least_squares(counts, residuals, types).energies
+    step = solve("least_squares", [frame.symbols for frame in frames], residuals, types)
     return {element: start[element] + step[element] for element in types}
 
 

@@ -15,6 +15,8 @@ MD = {
     "density_g_cm3": "density",
     "potential_eV": "potential_energy",
     "total_eV": "total_energy",
+    "conserved_eV": "conserved_energy",
+    "largest_force_eV_A": "largest_force",
 }
 """Metric names of the columns of thermo.csv."""
 

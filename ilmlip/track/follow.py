@@ -18,7 +18,7 @@ from ilmlip.track.curves import sample_curve, training_curve
 from ilmlip.track.mlflow_log import Log, is_refusal
 
 Event = Mapping[str, Any]
-CHILDREN = ("train", "fit_linear", "sample")
+CHILDREN = ("train", "fit_linear", "sample", "md")
 """Stages that have a run of their own in MLflow."""
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
 """Tags of a failed task's run; gone once it succeeds."""
@@ -128,7 +128,7 @@ class Follower:
         """The child run of a training or MD run, with all that its result holds."""
         child = self._open(event, result.started)
         self.log.untag(child, *OF_A_FAILURE)
-        curve = sample_curve if event["stage"] == "sample" else training_curve
+        curve = sample_curve if event["stage"] in ("sample", "md") else training_curve
         points = curve(result)
         self.log.curve(child, points, result.started, result.seconds)
         numbers = {k: float(v) for k, v in result.values.items() if isinstance(v, (int, float))}
@@ -139,7 +139,7 @@ class Follower:
             if key.startswith("dataset-"):
                 self.log.dataset(child, key, digest, str(self.store.folder(key)))
         for name in result.files:
-            if not name.endswith((".extxyz", ".data")):
+            if not name.endswith((".extxyz", ".extxyz.gz", ".data")):
                 self.log.file(child, result.path / name)
         self.log.end(child, "FINISHED", result.started + result.seconds)
         return child
@@ -256,6 +256,11 @@ def name_of(event: Event) -> str:
     about = event["about"]
     if event["stage"] == "sample":
         return f"MD x = {about.get('composition')} structure {about.get('structure')}"
+    if event["stage"] == "md":
+        return (
+            f"MD of {about.get('training')} seed {about.get('seed')} x = {about.get('composition')} "
+            f"{about.get('T'):g} K {about.get('replica')}"
+        )
     end = f"seed {about['seed']}" if "seed" in about else str(about.get("kind", ""))
     return f"{about.get('training')} {end}".strip()
 

@@ -52,7 +52,6 @@ def test_nothing_to_say() -> None:
         (["dft=gfn1_xtb", "model.shifts=mean"], "quantum-shifts", "error", "model.shifts"),
         (["ensemble=nvt"], "l-max-md", "warning", "model.l_max"),
         (["ensemble=npt"], "npt-no-stress", "warning", "model.loss.stress"),
-        (["ensemble=nvt"], "ensemble-not-run", "warning", "ensemble.kind"),
         (["sampling.interval=100"], "frames-correlated", "warning", "dataset.every"),
         (
             ["dataset.test=same_trajectory", "sampling.duration=2e5"],

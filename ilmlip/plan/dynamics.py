@@ -1,0 +1,157 @@
+"""Tasks of molecular dynamics with the trained models: the spec's section `ensemble`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ilmlip.hashing import digest
+from ilmlip.plan.add import SOME, add
+from ilmlip.plan.frames import TESTING, Frames
+from ilmlip.plan.graph import Plan
+from ilmlip.spec.ensemble import Ensemble, Run
+from ilmlip.spec.mixtures import Composition, composition_label, set_label
+from ilmlip.spec.types import Spec
+
+FILES = {"md": "md.csv", "md_page": "md.md", "md_figure": "md.png"}
+VALIDATED = {
+    "validation": "validation.csv",
+    "validation_page": "validation.md",
+    "validation_figure": "validation.png",
+}
+
+
+def dynamics(
+    plan: Plan, spec: Spec, frames: Frames, models: Sequence[Mapping[str, Any]], about: Any
+) -> dict[str, tuple[str, str]]:
+    """A run of each chosen model, composition, condition and replica; one table and figure of all.
+
+    Each starts from the last frame of the trajectory that test frames come from.
+    """
+    ensemble, conditions = spec.ensemble, spec.ensemble.runs()
+    runs: dict[str, dict[str, Any]] = {}
+    of: dict[str, tuple[Mapping[str, Any], Composition]] = {}
+    for model in models if conditions else ():
+        if not _is_run(ensemble, spec, model):
+            continue
+        for x in ensemble.fractions or spec.compositions.fractions:
+            start = frames.configurations(x, TESTING)[0][-1].trajectory
+            for made in conditions:
+                for replica in range(ensemble.replicas):
+                    entry = _entry(model, x, made, replica)
+                    key = _run(plan, ensemble, model, start, made, entry, about)
+                    runs[key] = entry
+                    of[key] = (model, x)
+    if not runs:
+        return {}
+    table = add(
+        plan,
+        "md_report",
+        {"runs": tuple(runs.values())},
+        {"md": tuple(runs)},
+        quorum={"md": SOME},
+    )
+    outputs = {output: (table, file) for output, file in FILES.items()}
+    if ensemble.validate_frames:
+        key = _validated(plan, spec, frames, runs, of)
+        outputs |= {output: (key, file) for output, file in VALIDATED.items()}
+    return outputs
+
+
+def _validated(
+    plan: Plan,
+    spec: Spec,
+    frames: Frames,
+    runs: Mapping[str, Mapping[str, Any]],
+    of: Mapping[str, tuple[Mapping[str, Any], Composition]],
+) -> str:
+    """Frames of each run labelled by the reference and predicted by the model, beside the test set."""
+    needs: dict[str, list[str]] = {"evaluation": [], "testing": [], "dataset": []}
+    for key in runs:
+        model, x = of[key]
+        count = spec.ensemble.validate_frames
+        chosen = add(plan, "md_frames", {"count": count}, {"md": (key,)})
+        data = frames.labelled_from(x, chosen, count)
+        needs["dataset"].append(data)
+        needs["testing"].append(model["evaluations"][x])
+        evaluated = add(
+            plan,
+            "evaluate",
+            {"kind": "nequip"},
+            {"model": (model["key"],), "dataset": (data,)},
+            about={"kind": "md", "composition": composition_label(x)},
+        )
+        needs["evaluation"].append(evaluated)
+    return add(
+        plan,
+        "validate",
+        {"runs": tuple(runs.values())},
+        {role: tuple(keys) for role, keys in needs.items()},
+        quorum=dict.fromkeys(needs, SOME),
+    )
+
+
+def _is_run(ensemble: Ensemble, spec: Spec, model: Mapping[str, Any]) -> bool:
+    entry = model["entry"]
+    if model["kind"] != "nequip" or entry["seed"] not in spec.model.seeds[: ensemble.seeds]:
+        return False
+    return not ensemble.training or entry["model"] in map(set_label, ensemble.training)
+
+
+def _entry(model: Mapping[str, Any], x: Composition, made: Run, replica: int) -> dict[str, Any]:
+    return {
+        "model": model["entry"]["model"],
+        "seed": model["entry"]["seed"],
+        "composition": composition_label(x),
+        "kind": made.kind,
+        "temperature": made.temperature,
+        "pressure": made.pressure,
+        "replica": replica,
+    }
+
+
+def _run(
+    plan: Plan,
+    ensemble: Ensemble,
+    model: Mapping[str, Any],
+    start: str,
+    made: Run,
+    entry: Mapping[str, Any],
+    about: Any,
+) -> str:
+    steps = {
+        name: round(getattr(ensemble, f"{name}_interval") / made.timestep)
+        for name in ("thermo", "restart")
+    }
+    # the same first velocities for every model, so that models are compared from one start
+    name = ["md", entry["composition"], made.temperature, entry["replica"]]
+    seed = int(digest("ilmlip.seed", name), 16) % 2**31
+    needs = {"model": (model["key"],), "structure": (start,)}
+    named = {"training": entry["model"], "model": model["key"]}
+    if ensemble.compiled:
+        data = {"model": (model["key"],), "dataset": (model["dataset"],)}
+        compiled = add(plan, "compile_model", {}, data, about={**named, "seed": entry["seed"]})
+        needs["compiled"] = (compiled,)
+    told = {name: entry[name] for name in ("seed", "composition", "replica")}
+    return add(
+        plan,
+        "md",
+        {
+            "run": made,
+            "seed": seed,
+            "supercell": ensemble.supercell,
+            "thermo_every": steps["thermo"],
+            "frame_every": round(ensemble.interval / made.timestep),
+            "guards": ensemble.guards,
+        },
+        needs,
+        about={
+            **about,
+            **named,
+            **told,
+            "ensemble": made.kind,
+            "T": made.temperature,
+            **({} if made.pressure is None else {"P": made.pressure}),
+        },
+        how={"restart_every": steps["restart"]},
+    )

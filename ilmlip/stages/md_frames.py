@@ -1,0 +1,43 @@
+"""Stage `md_frames`: frames of a model's own run, equally spaced in time, to be labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ilmlip.chemistry.boxes import write
+from ilmlip.engines.model_dynamics import TRAJECTORY, read_trajectory
+from ilmlip.errors import StageError
+from ilmlip.record import Record, field
+from ilmlip.stages.base import Inputs, Output, Resources, Stage
+
+FRAMES = "trajectory.extxyz"
+
+
+class Params(Record):
+    """How many."""
+
+    count: int = field("Frames", ge=1)
+
+
+def run(params: Params, inputs: Inputs, work: Path) -> Output:
+    """Take `count` frames of role `md`, without the first; writes trajectory.extxyz.
+
+    They carry `time_fs`, and of the model `model_energy` (eV) alone. A run that a guard ended
+    may have fewer: then all of them. Raises StageError if there is none but the first.
+    """
+    frames = list(read_trajectory(inputs.one("md").path / TRAJECTORY))
+    last = len(frames) - 1
+    if last < 1:
+        raise StageError("the run has no frame but its start; keep frames more often")
+    chosen = sorted({round(i * last / params.count) for i in range(1, params.count + 1)} - {0})
+    taken = []
+    for i in chosen:
+        atoms = frames[i]
+        atoms.info["model_energy"] = float(atoms.get_potential_energy())
+        atoms.calc = None
+        taken.append(atoms)
+    write(work / FRAMES, taken)
+    return Output((FRAMES,), {"n_frames": len(taken)})
+
+
+STAGE = Stage("md_frames", 1, Params, run, Resources(memory_gb=0.7, seconds=2))

@@ -1,0 +1,113 @@
+"""Runs of the models in the plan: which, from where, and that nothing else changes."""
+
+import pytest
+
+from ilmlip.errors import SpecError
+from ilmlip.export.study import refuse_series
+from ilmlip.plan.compile import compile_study
+from ilmlip.spec.load import load
+
+NVT = ("ensemble=nvt", "ensemble.duration=1000")
+
+
+def plan(*words: str):
+    return compile_study([load(["quickstart", *words])])
+
+
+def runs(made) -> list:
+    return [task for task in made if task.stage == "md"]
+
+
+def test_a_run_of_each_models_first_seed_at_each_composition() -> None:
+    before, after = plan(), plan(*NVT)
+    assert before.tasks.keys() < after.tasks.keys()
+    found = runs(after)
+    assert len(found) == 2 * 6  # training sets, compositions
+    assert {task.about["seed"] for task in found} == {1}
+    assert len(after.tasks) == len(before.tasks) + len(found) + 1
+    outputs = after.outputs[0]
+    assert [outputs[name][1] for name in ("md", "md_page", "md_figure")] == [
+        "md.csv",
+        "md.md",
+        "md.png",
+    ]
+    for task in found:
+        (start,) = task.needs["structure"]
+        assert after.tasks[start].stage == "sample"
+        assert after.tasks[start].about["composition"] == task.about["composition"]
+        assert task.params.thermo_every == 20 and task.how == {"restart_every": 2000}
+
+
+def test_what_is_run_can_be_chosen() -> None:
+    chosen = ("ensemble.fractions=[0.4,1.0]", "ensemble.training=[[0.4,0.6]]", "ensemble.seeds=2")
+    found = runs(plan(*NVT, *chosen, "ensemble.replicas=3", "ensemble.temperatures=[300,350]"))
+    assert len(found) == 2 * 2 * 3 * 2
+    # the first velocities are those of composition, temperature and replica: all models have the same
+    assert len({task.params.seed for task in found}) == 2 * 3 * 2
+
+
+def test_when_restarts_are_kept_is_in_no_key() -> None:
+    often = plan(*NVT, "ensemble.restart_interval=100")
+    assert often.tasks.keys() == plan(*NVT).tasks.keys()
+    assert plan(*NVT, "ensemble.interval=200").tasks.keys() != often.tasks.keys()
+
+
+def test_the_compiled_model_is_made_once_and_needed() -> None:
+    made = plan(*NVT, "ensemble.compiled=true")
+    compiled = {task.key for task in made if task.stage == "compile_model"}
+    assert len(compiled) == 2
+    assert {task.needs["compiled"][0] for task in runs(made)} == compiled
+
+
+@pytest.mark.parametrize(
+    ("words", "where", "message"),
+    [
+        (("ensemble.fractions=[0.3]",), "ensemble.fractions", "0.3 is not tested"),
+        (("ensemble.training=[[0.5]]",), "ensemble.training", "0.5 is not trained on"),
+        (("ensemble.seeds=4",), "ensemble.seeds", "model.seeds has 3"),
+        (("model.seeds=[]", "analysis=none"), "ensemble", "trains no network"),
+        (("ensemble.interval=0.7",), "ensemble.interval", "a whole number of steps"),
+        (("ensemble.pressure=1",), "ensemble.pressure", "has no meaning for nvt"),
+        (("ensemble.timestep=0",), "ensemble.timestep", "greater than 0"),
+    ],
+)
+def test_what_cannot_be_run(words: tuple[str, ...], where: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message) as found:
+        load(["quickstart", *NVT, *words])
+    assert where in found.value.where
+
+
+def test_frames_of_the_runs_are_labelled_as_a_test_set_is() -> None:
+    before = plan(*NVT)
+    after = plan(*NVT, "ensemble.validate_frames=5", "ensemble.fractions=[0.4,1.0]")
+    made = [task for task in after if task.key not in before.tasks]
+    stages = [task.stage for task in made]
+    found = runs(after)
+    assert len(found) == 2 * 2
+    assert stages.count("md_frames") == stages.count("evaluate") == len(found)
+    labels = [task for task in made if task.stage == "label"]
+    assert len(labels) == 5 * len(found)
+    # by the settings of the study's own labels
+    (settings,) = {str(t.params.opls) for t in after if t.stage == "label"}
+    assert settings != "None"
+    (validate,) = (task for task in made if task.stage == "validate")
+    testing = [after.tasks[key] for key in validate.needs["testing"]]
+    assert [t.about["composition"] for t in testing] == [t.about["composition"] for t in found]
+    assert all(key in before.tasks for key in validate.needs["testing"])
+    assert after.outputs[0]["validation_page"] == (validate.key, "validation.md")
+    with pytest.raises(SpecError, match="keeps 10 frames after its first"):
+        plan(*NVT, "ensemble.validate_frames=11")
+
+
+@pytest.mark.parametrize("word", ["ensemble.temperature=1e300", "ensemble.temperatures=[1e300]"])
+def test_what_no_run_can_have_is_refused_with_its_place(word: str) -> None:
+    with pytest.raises(SpecError, match="less than or equal to 100000"):
+        load(["quickstart", *NVT, word])
+    with pytest.raises(SpecError, match="10000000"):
+        load(["quickstart", "ensemble=npt", "ensemble.pressure=1e300"])
+
+
+def test_an_export_holds_no_frames_of_the_runs() -> None:
+    refuse_series(plan(*NVT))
+    with pytest.raises(SpecError, match="which cannot be exported; set it to 0"):
+        refuse_series(plan(*NVT, "ensemble.validate_frames=2"))
