@@ -7,6 +7,7 @@ kept, so that the latter needs nothing of ilmlip.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from ilmlip.engines.nequip_config import BROKEN, TRAIN_FILE
 
+_UNTOLD = "ilmlip_untold"
 SAME = 1e-3
 """Å; positions in a batch may be in single precision."""
 
@@ -22,10 +24,29 @@ SAME = 1e-3
 class Guard(lightning.Callback):
     """Stops at a loss that is not finite; BROKEN then says at which step, with which frames."""
 
+    _untold: Mapping[int, Any] = {}
+    """Errors that a schedule which waits for a plateau has to be told when the next epoch begins."""
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
+        """Keep the error of this epoch: Lightning tells the schedule after the checkpoint."""
+        checkpoint[_UNTOLD] = _watched(trainer)
+
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
         """Shuffle on from where the checkpoint was: nequip reads that state after it is used."""
         data = trainer.datamodule
         data.train_generator.set_state(data.train_generator_state)
+        self._untold = checkpoint.get(_UNTOLD, {})
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Tell the schedules, which have been restored by now, what they were not told."""
+        for i, error in self._untold.items():
+            trainer.lr_scheduler_configs[i].scheduler.step(error)
+        self._untold = {}
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Lightning tells no schedule of the first epoch after a training went on."""
+        if trainer.fit_loop.restarting:
+            self._untold = _watched(trainer)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -37,6 +58,15 @@ class Guard(lightning.Callback):
         found = {"step": int(trainer.global_step), "loss": str(loss.item()), "frames": _of(batch)}
         Path(BROKEN).write_text(json.dumps(found) + "\n")
         raise RuntimeError(f"the loss is {found['loss']} at step {found['step']}")
+
+
+def _watched(trainer: Any) -> dict[int, Any]:
+    """The error that each schedule which waits for a plateau looks at, by the schedule's number."""
+    return {
+        i: trainer.callback_metrics[config.monitor]
+        for i, config in enumerate(trainer.lr_scheduler_configs)
+        if config.reduce_on_plateau
+    }
 
 
 def _of(batch: Any) -> list[int]:

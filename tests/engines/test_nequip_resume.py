@@ -19,6 +19,13 @@ from ilmlip.errors import StageError
 pytest_plugins = ("toy_fixtures",)
 SHIFTS = {"F": -0.5, "K": 0.1, "Li": -1.0, "P": -0.7}
 STEPS = 300
+FALLING = {
+    "schedule": "plateau",
+    "plateau_patience": 1,
+    "plateau_factor": 0.9,
+    "learning_rate": 0.02,
+}
+"""Every second epoch counts."""
 
 
 def prepared(folder: Path, training, toy_sets) -> Path:
@@ -55,7 +62,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
     [
         {},
         pytest.param({"ema_decay": 0.9}, marks=pytest.mark.slow),
-        pytest.param({"schedule": "plateau", "plateau_patience": 2}, marks=pytest.mark.slow),
+        pytest.param(FALLING, marks=pytest.mark.slow),
     ],
     ids=["cosine", "averaged", "plateau"],
 )
