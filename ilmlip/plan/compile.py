@@ -33,13 +33,13 @@ def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
         if same not in fronts:
             fronts[same] = Frames(plan, spec)
         _Models(plan, spec, fronts[same], _about_swept(values)).compile()
-    _scan(plan, specs)
+    _scan(plan, specs, swept)
     return plan
 
 
-def _scan(plan: Plan, specs: Sequence[Spec]) -> None:
+def _scan(plan: Plan, specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]]) -> None:
     """All points beside a paper's scan, if that is asked for: an output of the first point."""
-    params = of_scan(specs)
+    params = of_scan(specs, swept)
     if params is None:
         return
     entries: list[dict[str, Any]] = []

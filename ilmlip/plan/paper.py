@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ilmlip.errors import SpecError
@@ -47,27 +47,36 @@ def against_paper(analysis: Analysis) -> dict[str, Any] | None:
     return {"source": source, "tables": tables, "tests": tests, "why": why}
 
 
-def field_values(spec: Spec, fields: Sequence[str]) -> list[float]:
-    """What a point has at each dotted field. Raises SpecError for one that is no number."""
-    found = []
+def field_values(spec: Spec, fields: Sequence[str], swept: Mapping[str, Any]) -> list[float | str]:
+    """What a point has at each dotted field, or which option of a swept group.
+
+    Raises SpecError for one that is neither a number nor a swept group.
+    """
+    found: list[float | str] = []
     for path in fields:
         value: Any = spec
         try:
             for step in path.split("."):
                 value = getattr(value, step)
-            found.append(float(value))
+            found.append(swept[path] if isinstance(swept.get(path), str) else float(value))
         except (AttributeError, TypeError, ValueError):
             raise SpecError(
                 "analysis.scan.fields",
-                f"{path} is no number of this spec; name a field such as model.r_max",
+                f"{path} is no number of this spec and no option that it sweeps; name a field such as "
+                "model.r_max, or a swept group such as dataset",
             ) from None
     return found
 
 
-def of_scan(specs: Sequence[Spec]) -> dict[str, Any] | None:
+def of_scan(
+    specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any] | None:
     """What stage `scan` is to compare, without its entries; None if there is no scan."""
     scan = specs[0].analysis.scan
     if scan is None:
         return None
-    values = [field_values(spec, scan.fields) for spec in specs]
+    values = [
+        field_values(spec, scan.fields, one)
+        for spec, one in zip(specs, swept or [{}] * len(specs), strict=True)
+    ]
     return {**plain(scan), "values": values}

@@ -157,15 +157,24 @@ Stated = Annotated[
 """One statement that numbers over seeds decide."""
 
 
+At = float | str
+"""What a point has at a swept field: a number, or the option of a group."""
+
+
 class Trend(Record):
     """Along one swept field, the others equal, a number falls or rises: medians over seeds."""
 
     name: Slug = field("Name of the test, once in a study")
     why: Words = field("What the paper says, and where the threshold comes from")
     along: str = field("The field, one of the scan's")
-    among: dict[str, float] = field("The other fields' values; those left out: any", default={})
+    order: tuple[At, ...] = field(
+        "The field's values in order, where they are options; empty: its numbers, ascending",
+        default=(),
+        later=True,
+    )
+    among: dict[str, At] = field("The other fields' values; those left out: any", default={})
     quantity: str = field("Quantity of matrix.csv, such as force_mae")
-    goes: Literal["falls", "rises"] = field("From the least value of the field to the greatest")
+    goes: Literal["falls", "rises"] = field("From the first value of the field to the last")
     factor: float = field("Least ratio of the larger to the smaller end", ge=1, default=1.0)
 
 
@@ -174,9 +183,11 @@ class Scan(Record):
 
     source: str = field("Where the numbers come from")
     table: str = field("Its name in the paper")
-    fields: tuple[str, ...] = field("Swept fields that tell the points apart", min_length=1)
+    fields: tuple[str, ...] = field(
+        "Swept fields that tell the points apart: numbers, or groups such as dataset", min_length=1
+    )
     quantities: dict[str, str] = field("Columns: quantity of matrix.csv, and its unit")
-    points: tuple[tuple[tuple[float, ...], tuple[float | None, ...]], ...] = field(
+    points: tuple[tuple[tuple[At, ...], tuple[float | None, ...]], ...] = field(
         "Of each point the fields' values, and the paper's numbers", default=()
     )
     trends: tuple[Trend, ...] = field("What the scan must show", default=())

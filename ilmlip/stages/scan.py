@@ -15,6 +15,9 @@ from ilmlip.stages.matrix import Entry, rows_of
 from ilmlip.stages.over_seeds import UndecidedError, ratio
 from ilmlip.stages.paper import LEAST_SEEDS
 
+At = float | str
+"""What a point has at a swept field: a number, or the option of a group."""
+
 
 class Trend(Record):
     """Along one field, the others equal, a number falls or rises."""
@@ -22,9 +25,12 @@ class Trend(Record):
     name: str = field("Name of the test")
     why: str = field("Where its threshold comes from")
     along: str = field("The field")
-    among: dict[str, float] = field("The other fields' values; those left out: any")
+    order: tuple[At, ...] = field(
+        "Its values in order; empty: numbers, ascending", default=(), later=True
+    )
+    among: dict[str, At] = field("The other fields' values; those left out: any")
     quantity: str = field("Quantity of matrix.csv")
-    goes: Literal["falls", "rises"] = field("From the least value of the field to the greatest")
+    goes: Literal["falls", "rises"] = field("From the first value of the field to the last")
     factor: float = field("Least ratio of the larger to the smaller end")
 
 
@@ -33,18 +39,18 @@ class Params(Record):
 
     entries: tuple[Entry, ...] = field("One for each input, in the inputs' order")
     places: tuple[int, ...] = field("The point of each entry")
-    values: tuple[tuple[float, ...], ...] = field("Of each point the fields' values")
+    values: tuple[tuple[At, ...], ...] = field("Of each point the fields' values")
     source: str = field("Where the numbers come from")
     table: str = field("Its name in the paper")
     fields: tuple[str, ...] = field("Swept fields that tell the points apart")
     quantities: dict[str, str] = field("Columns: quantity, and its unit")
-    points: tuple[tuple[tuple[float, ...], tuple[float | None, ...]], ...] = field(
+    points: tuple[tuple[tuple[At, ...], tuple[float | None, ...]], ...] = field(
         "Of each point of the paper the fields' values, and its numbers"
     )
     trends: tuple[Trend, ...] = field("What is to hold")
 
 
-Seeds = dict[tuple[tuple[float, ...], str], dict[int, list[float]]]
+Seeds = dict[tuple[tuple[At, ...], str], dict[int, list[float]]]
 """By a point's values and the quantity: each seed's numbers over models and compositions."""
 
 
@@ -70,7 +76,7 @@ def _lines(params: Params, seeds: Seeds) -> list[Line]:
     found = []
     for values, numbers in params.points:
         name = " ".join(
-            f"{key.removeprefix('model.')}={value:g}"
+            f"{key.removeprefix('model.')}={worded(value)}"
             for key, value in zip(params.fields, values, strict=True)
         )
         for (quantity, unit), paper in zip(params.quantities.items(), numbers, strict=True):
@@ -80,7 +86,7 @@ def _lines(params: Params, seeds: Seeds) -> list[Line]:
     return found
 
 
-def _by_seed(seeds: Seeds, values: tuple[float, ...], quantity: str) -> list[float]:
+def _by_seed(seeds: Seeds, values: tuple[At, ...], quantity: str) -> list[float]:
     return [statistics.fmean(own) for own in seeds.get((values, quantity), {}).values()]
 
 
@@ -103,13 +109,13 @@ def _trend(trend: Trend, params: Params, seeds: Seeds) -> dict[str, Any]:
         own = _by_seed(seeds, values, trend.quantity)
         if len(own) < LEAST_SEEDS:
             raise UndecidedError(
-                f"{trend.quantity} at {trend.along}={at:g} is known for {len(own)} of the seeds"
+                f"{trend.quantity} at {trend.along}={worded(at)} is known for {len(own)} of the seeds"
             )
         middles.append(statistics.median(own))
     up = trend.goes == "rises"
     ordered = all((b > a) == up and a != b for a, b in itertools.pairwise(middles))
     found = ratio(middles[-1], middles[0]) if up else ratio(middles[0], middles[-1])
-    shown = ", ".join(f"{at:g}: {m:.3g}" for (at, _), m in zip(chosen, middles, strict=True))
+    shown = ", ".join(f"{worded(at)}: {m:.3g}" for (at, _), m in zip(chosen, middles, strict=True))
     return {
         "statement": f"{trend.quantity} {trend.goes} along {trend.along}, median over seeds: {shown} "
         f"({params.quantities.get(trend.quantity, '')}), ratio {found:.3g} (at least "
@@ -117,12 +123,12 @@ def _trend(trend: Trend, params: Params, seeds: Seeds) -> dict[str, Any]:
         "value": found,
         "threshold": trend.factor,
         "holds": ordered and found >= trend.factor,
-        "numbers": {f"{at:g}": m for (at, _), m in zip(chosen, middles, strict=True)},
+        "numbers": {worded(at): m for (at, _), m in zip(chosen, middles, strict=True)},
     }
 
 
-def _along(trend: Trend, params: Params) -> Sequence[tuple[float, tuple[float, ...]]]:
-    """The points of a trend by its field, ascending."""
+def _along(trend: Trend, params: Params) -> Sequence[tuple[At, tuple[At, ...]]]:
+    """The points of a trend by its field, in its order."""
     index = params.fields.index(trend.along)
     others = {params.fields.index(key): value for key, value in trend.among.items()}
     found = {
@@ -130,9 +136,16 @@ def _along(trend: Trend, params: Params) -> Sequence[tuple[float, tuple[float, .
         for values in params.values
         if all(values[i] == value for i, value in others.items())
     }
-    if len(found) < 2:
-        raise UndecidedError(f"the sweep has {len(found)} values of {trend.along} there")
-    return sorted(found.items())
+    order = trend.order or sorted(at for at in found if not isinstance(at, str))
+    chosen = [(at, found[at]) for at in order if at in found]
+    if len(chosen) < max(2, len(trend.order)):
+        raise UndecidedError(f"the sweep has {len(chosen)} values of {trend.along} there")
+    return chosen
+
+
+def worded(at: At) -> str:
+    """A value for people."""
+    return at if isinstance(at, str) else f"{at:g}"
 
 
 STAGE = Stage("scan", 1, Params, run, Resources(memory_gb=0.3, seconds=0.3))

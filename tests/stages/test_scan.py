@@ -67,6 +67,17 @@ def test_what_holds(tmp_path: Path, changes: dict[str, Any], holds: bool | None)
     assert found(tmp_path, **changes)["holds"] is holds
 
 
+def test_options_in_a_stated_order(tmp_path: Path) -> None:
+    forces = {("opls", 1.0): 60.0, ("opls_vs", 1.0): 40.0, ("rel2", 1.0): 50.0}
+    changes = {"along": "model.r_max", "order": ["opls", "rel2", "opls_vs"], "among": {}}
+    assert found(tmp_path, forces, **changes)["holds"] is True
+    changes["order"] = ["opls", "opls_vs", "rel2"]
+    assert found(tmp_path, forces, **changes)["holds"] is False
+    changes["order"] = ["opls", "aimd50"]  # of two one is there
+    stated = found(tmp_path, forces, **changes)
+    assert stated["holds"] is None and "has 1 values" in stated["statement"]
+
+
 def test_each_step_counts(tmp_path: Path) -> None:
     """A ratio from end to end is not enough."""
     bumpy = {**FORCES, (5.0, 1.0): 70.0}
@@ -79,9 +90,13 @@ def test_two_seeds_decide_nothing(tmp_path: Path) -> None:
 
 def test_fields_must_be_there() -> None:
     spec = load(["quickstart"])
-    assert field_values(spec, ["model.r_max", "model.loss.energy"]) == [4.0, 1.0]
+    assert field_values(spec, ["model.r_max", "model.loss.energy"], {}) == [4.0, 1.0]
+    option = field_values(spec, ["dataset", "model.r_max"], {"dataset": "opls"})
+    assert option == ["opls", 4.0]
+    with pytest.raises(SpecError, match="dataset is no number of this spec and no option that it"):
+        field_values(spec, ["dataset"], {})
     with pytest.raises(SpecError, match=r"model\.rmax is no number"):
-        field_values(spec, ["model.rmax"])
+        field_values(spec, ["model.rmax"], {})
     with pytest.raises(SpecError, match="none of the scan's fields"):
         Scan.model_validate(
             {"source": "", "table": "", "fields": ["model.l_max"], "quantities": {},
