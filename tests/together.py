@@ -12,6 +12,7 @@ for option in ("figure_1", "table_s2_s3", "table_s6_s7", "table_s8"):
 for option in ("table_s9_s10", "table_s11"):
     TOGETHER[f"analysis={option}"] = CRYSTAL
 TOGETHER["scale=laptop_npt"] = [*FOMIM, "analysis=none"]
+TOGETHER["scale=laptop_datasets"] = [*FOMIM, "ensemble=npt", "analysis=none"]
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 
 

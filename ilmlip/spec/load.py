@@ -116,7 +116,7 @@ class _Loader:
         return list(found.values())
 
     def _points_listed(self, points: list[Any]) -> dict[str, Setting]:
-        """A sweep that is a list of points: a setting for each field, with a value of each point."""
+        """A sweep that is a list of points: a setting for each field or group, with each point's value."""
         place = Sources(self._files(self.base), {}).place(("sweep",))
         wrong = [i for i, p in enumerate(points) if not isinstance(p, dict) or not p]
         if not points or wrong:
@@ -129,11 +129,10 @@ class _Loader:
                     place, f"point {index} sets {', '.join(point)}, and the first {', '.join(keys)}"
                 )
         for key in keys:
-            if key in groups():
-                raise SpecError(place, f"{key!r} is a config group; a list of points sets fields")
             self._refuse_key(key, place)
             values = tuple(point[key] for point in points)
-            found[key] = Setting(key, tuple(map(shown_value, values)), values, f"{place}: {key}")
+            texts, is_group = tuple(map(shown_value, values)), key in groups()
+            found[key] = Setting(key, texts, values, f"{place}: {key}", is_group)
         self.together = set(keys)
         return found
 

@@ -234,6 +234,18 @@ def test_a_list_of_points_is_no_product(tmp_path: Path) -> None:
     assert len(more) == 4 and more[0] == "model.l_max=2 model.r_max=4 model.batch_size=1"
 
 
+def test_options_of_a_group_in_a_list_of_points(tmp_path: Path) -> None:
+    points = [
+        {"model": "nequip_laptop", "model.r_max": 5},
+        {"model": "allegro_laptop", "model.r_max": 6},
+        {"model": "allegro_laptop", "model.r_max": 7},
+    ]
+    file = write(tmp_path / "a.yaml", points)
+    found = [(s.model.architecture, s.model.r_max) for s in load_study([file]).specs]
+    assert found == [("nequip", 5), ("allegro", 6), ("allegro", 7)]
+    assert labels(file, "model.r_max=6") == ["model=nequip_laptop", "model=allegro_laptop"]
+
+
 def test_listed_points_that_become_one(tmp_path: Path) -> None:
     points = [{"model.r_max": 4, "model.l_max": 2}, {"model.r_max": 5, "model.l_max": 2}]
     assert labels(write(tmp_path / "a.yaml", points), "model.r_max=6") == ["model.l_max=2"]
@@ -244,7 +256,7 @@ def test_listed_points_that_become_one(tmp_path: Path) -> None:
     [
         ([4], "give each point"),
         ([POINTS[0], {"model.r_max": 4}], "point 1 sets model.r_max, and the first"),
-        ([{"model": "nequip_laptop"}], "is a config group"),
+        ([{"model": "nequip_laptop"}, {"model": "nequi"}], "could not find 'model/nequi'"),
         ([{"store": "x"}], "can't be swept"),
         ([{"hydra.x": 1}], "is no field"),
     ],
