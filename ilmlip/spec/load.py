@@ -116,7 +116,7 @@ class _Loader:
         return list(found.values())
 
     def _points_listed(self, points: list[Any]) -> dict[str, Setting]:
-        """A sweep that is a list of points: a setting for each field or group, with each point's value."""
+        """A sweep that is a list of points: a setting for each field or group, a value a point."""
         place = Sources(self._files(self.base), {}).place(("sweep",))
         wrong = [i for i, p in enumerate(points) if not isinstance(p, dict) or not p]
         if not points or wrong:
