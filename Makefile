@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 TESTS  ?= not slow
+WORKERS ?= 2
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
@@ -31,7 +32,7 @@ demo: env
 	$(BIN)/ilmlip run experiments/quickstart.yaml
 
 test: env
-	$(BIN)/python -m pytest -m '$(TESTS)' $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m '$(TESTS)' $(ARGS)
 
 check: env
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip hydra_plugins

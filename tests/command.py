@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,6 +40,12 @@ def ilmlip(*words: str, cwd: Path, timeout: float = 600) -> Answer:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def worked() -> float:
+    """Processor time, s, of the processes that this one waited for: the same on a busy machine."""
+    took = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took.ru_utime + took.ru_stime
 
 
 @dataclass(frozen=True)

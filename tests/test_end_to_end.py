@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from command import SMOKE, Smoke, ilmlip
+from command import SMOKE, Smoke, ilmlip, worked
 
 pytestmark = pytest.mark.engine
 
@@ -63,9 +63,9 @@ def test_figure_and_findings(smoke: Smoke) -> None:
 
 
 def test_again_there_is_nothing_to_do(smoke: Smoke) -> None:
-    began = time.perf_counter()
+    began = worked()
     again = ilmlip("run", *SMOKE, "--json", cwd=smoke.folder)
-    took = time.perf_counter() - began
+    took = worked() - began
     assert again.code == 0
     assert again.json["done"] == 0
     assert again.json["cached"] == smoke.answer.json["done"]

@@ -269,10 +269,10 @@ def test_a_list_that_is_wrong(tmp_path: Path, points: object, part: str) -> None
 
 def test_a_huge_sweep_is_refused_at_once(tmp_path: Path) -> None:
     sweep = dict.fromkeys(("model.r_max", "model.max_steps", "model.batch_size"), "range(0,1000)")
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(SpecError, match="1,000,000,000 points"):
         load_study([write(tmp_path / "s.yaml", sweep)])
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_options_beside_a_spec_come_first(tmp_path: Path) -> None:
