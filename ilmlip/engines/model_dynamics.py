@@ -90,11 +90,13 @@ def run(
     mover = _mover(atoms, made)
     if begun is not None:
         _restore(mover, work / RESTART)
-    steps = round(made.duration / made.timestep)
+    steps = round(made.whole() / made.timestep)
     with _Book(work, atoms, mover, made, every, fresh=begun is None) as book:
         at = begun or 0
         reason = "" if begun else book.note(0, guards)
         while at < steps and not reason:
+            if made.pressures:
+                mover._pressure_au = made.pressure_at(at) * BAR
             mover.step()
             at += 1
             reason = book.note(at, guards) or _tripped(atoms, made, guards, at, began)
@@ -117,7 +119,7 @@ def _mover(atoms: Atoms, made: Run) -> Any:
         mover: Any = NoseHooverChainNVT(atoms, step, temperature_K=made.temperature, **damping)
     else:
         damping["pdamp"] = (made.barostat_time or 0.0) * fs
-        pressure = (made.pressure or 0.0) * BAR
+        pressure = made.pressure_at(0) * BAR
         mover = IsotropicMTKNPT(
             atoms, step, temperature_K=made.temperature, pressure_au=pressure, **damping
         )

@@ -14,6 +14,11 @@ from ilmlip.spec.mixtures import Composition, composition_label, set_label
 from ilmlip.spec.types import Spec
 
 FILES = {"md": "md.csv", "md_page": "md.md", "md_figure": "md.png"}
+COMPRESSED = {
+    "compressibility": "compressibility.csv",
+    "compressibility_page": "compressibility.md",
+    "compressibility_figure": "compressibility.png",
+}
 VALIDATED = {
     "validation": "validation.csv",
     "validation_page": "validation.md",
@@ -31,6 +36,7 @@ def dynamics(
     ensemble, conditions = spec.ensemble, spec.ensemble.runs()
     runs: dict[str, dict[str, Any]] = {}
     of: dict[str, tuple[Mapping[str, Any], Composition]] = {}
+    made_of: dict[str, Run] = {}
     for model in models if conditions else ():
         if not _is_run(ensemble, spec, model):
             continue
@@ -42,6 +48,7 @@ def dynamics(
                     key = _run(plan, ensemble, model, start, made, entry, about)
                     runs[key] = entry
                     of[key] = (model, x)
+                    made_of[key] = made
     if not runs:
         return {}
     table = add(
@@ -52,10 +59,24 @@ def dynamics(
         quorum={"md": SOME},
     )
     outputs = {output: (table, file) for output, file in FILES.items()}
+    if ensemble.pressures:
+        key = _compressibilities(plan, runs, made_of)
+        outputs |= {output: (key, file) for output, file in COMPRESSED.items()}
     if ensemble.validate_frames:
         key = _validated(plan, spec, frames, runs, of)
         outputs |= {output: (key, file) for output, file in VALIDATED.items()}
     return outputs
+
+
+def _compressibilities(
+    plan: Plan, runs: Mapping[str, Mapping[str, Any]], conditions: Mapping[str, Run]
+) -> str:
+    """All runs, each of which rises in pressure, in one table."""
+    params = {
+        "runs": tuple(runs.values()),
+        "ladder": tuple(conditions[key] for key in runs),
+    }
+    return add(plan, "compressibility", params, {"md": tuple(runs)}, quorum={"md": SOME})
 
 
 def _validated(

@@ -45,6 +45,34 @@ class Run(Record):
     barostat_time: float | None = field(
         "Damping time of the barostat (npt)", unit="fs", gt=0, default=None
     )
+    pressures: tuple[Bar, ...] = field(
+        "npt: pressures one after the other, each for `settle` and `duration`; empty: `pressure`",
+        unit="bar",
+        default=(),
+        later=True,
+    )
+    settle: float = field(
+        "Time at each of several pressures before `duration`",
+        unit="fs",
+        ge=0,
+        default=0.0,
+        later=True,
+    )
+
+    def whole(self) -> float:
+        """Length of the run over all its pressures, fs."""
+        return self.span() * max(1, len(self.pressures))
+
+    def span(self) -> float:
+        """Time at each pressure, fs."""
+        return self.settle + self.duration
+
+    def pressure_at(self, step: int) -> float:
+        """The pressure that step number `step` (from 0) is done at, bar."""
+        if not self.pressures:
+            return self.pressure or 0.0
+        rung = step // round(self.span() / self.timestep)
+        return self.pressures[min(rung, len(self.pressures) - 1)]
 
 
 class Ensemble(Record):
@@ -64,6 +92,21 @@ class Ensemble(Record):
         later=True,
     )
     pressure: Bar | None = field("Pressure (npt)", unit="bar", default=None)
+    pressures: tuple[Bar, ...] = field(
+        "npt: a ladder of pressures in one run, in the place of `pressure`: each for `settle` and then "
+        "for `duration`, which counts; the table of compressibilities is made of it",
+        unit="bar",
+        default=(),
+        later=True,
+        max_length=1000,
+    )
+    settle: float | None = field(
+        "Time at each of several pressures before it counts",
+        unit="fs",
+        gt=0,
+        default=None,
+        later=True,
+    )
     timestep: float | None = field("Time step", unit="fs", gt=0, le=5, default=None)
     duration: float | None = field("Length of a run", unit="fs", gt=0, default=None)
     thermostat_time: float | None = field(
@@ -134,25 +177,33 @@ class Ensemble(Record):
     @model_validator(mode="after")
     def _fits_the_kind(self) -> Self:
         always = ("temperature", "timestep", "duration")
+        ladder = ("settle",) if self.pressures else ("pressure",)
         needed = {
             "none": (),
             "nve": always,
             "nvt": (*always, "thermostat_time"),
-            "npt": (*always, "thermostat_time", "pressure", "barostat_time"),
+            "npt": (*always, "thermostat_time", "barostat_time", *ladder),
         }[self.kind]
-        for name in (*always, "thermostat_time", "pressure", "barostat_time"):
+        if self.pressures and self.kind != "npt":
+            raise SpecError(
+                "ensemble.pressures", f"has no meaning for {self.kind}; leave it out, or take npt"
+            )
+        for name in (*always, "thermostat_time", "pressure", "barostat_time", "settle"):
             given = getattr(self, name) is not None
             if name in needed and not given:
                 raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
             if given and name not in needed:
-                raise SpecError(f"ensemble.{name}", f"has no meaning for {self.kind}; leave it out")
+                beside = "a ladder of pressures" if self.pressures else self.kind
+                raise SpecError(f"ensemble.{name}", f"has no meaning for {beside}; leave it out")
         return self
 
     @model_validator(mode="after")
     def _whole_steps(self) -> Self:
         if self.timestep is None:
             return self
-        for name in ("duration", "interval", "thermo_interval", "restart_interval"):
+        for name in ("duration", "settle", "interval", "thermo_interval", "restart_interval"):
+            if getattr(self, name) is None:
+                continue
             steps = getattr(self, name) / self.timestep
             if not 0.5 < steps < 1e12 or abs(steps - round(steps)) > 1e-6 * steps:
                 raise SpecError(
@@ -164,11 +215,12 @@ class Ensemble(Record):
 
     @model_validator(mode="after")
     def _frames_to_validate_are_kept(self) -> Self:
-        if self.duration is not None and self.validate_frames * self.interval > self.duration:
+        whole = max((made.whole() for made in self.runs()), default=None)
+        if whole is not None and self.validate_frames * self.interval > whole:
             raise SpecError(
                 "ensemble.validate_frames",
-                f"is {self.validate_frames}, and a run of {self.duration:g} fs keeps "
-                f"{int(self.duration / self.interval)} frames after its first; lower it, or "
+                f"is {self.validate_frames}, and a run of {whole:g} fs keeps "
+                f"{int(whole / self.interval)} frames after its first; lower it, or "
                 "ensemble.interval",
             )
         return self

@@ -31,6 +31,7 @@ NAMES = (
     "parity",
     "md",
     "md_report",
+    "compressibility",
     "md_frames",
     "validate",
     "findings",

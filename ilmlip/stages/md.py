@@ -41,7 +41,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     Writes trajectory.extxyz.gz (from step 0 on) and thermo.csv. A run that was killed goes on from
     its last restart.
 
-    values: `stable`, and if not `reason`; `steps`; of the second half of what was run `NAME` and
+    values: `stable`, and if not `reason`; `steps`; of the second half of what was run (of a ladder: at
+    its first pressure) `NAME` and
     `NAME_stderr` of temperature, density, potential energy and pressure, and the `drift` of what is
     conserved, meV/atom/ps.
     """
@@ -51,7 +52,6 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         raise StageError(
             f"the box holds {', '.join(unknown)}; the model knows {', '.join(elements)}"
         )
-    steps = round(params.run.duration / params.run.timestep)
     restart = int(inputs.how.get("restart_every", 2000))
     ended = model_dynamics.run(
         start,
@@ -69,9 +69,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             "stable": not ended.reason,
             **({"reason": ended.reason} if ended.reason else {}),
             "steps": ended.steps,
-            "of_steps": steps,
+            "of_steps": round(params.run.whole() / params.run.timestep),
             "n_atoms": len(start),
-            **summary(model_dynamics.read_thermo(work / THERMO), len(start)),
+            **summary(first_rung(params.run, work / THERMO), len(start)),
         },
         nequip.tools(),
         {"went_on_from_step": ended.begun},
@@ -95,6 +95,15 @@ def _calculator(inputs: Inputs) -> tuple[Any, tuple[str, ...]]:
     return nequip_package.calculator(file, packaged=False), elements
 
 
+def first_rung(run: Run, table: Path) -> dict[str, Any]:
+    """The columns of thermo.csv; of a ladder of pressures, while it was at the first one."""
+    columns = model_dynamics.read_thermo(table)
+    if not run.pressures:
+        return columns
+    there = columns["time_fs"] <= run.span()
+    return {name: values[there] for name, values in columns.items()}
+
+
 def summary(columns: dict[str, Any], n_atoms: int) -> dict[str, float]:
     """Means with standard errors over the second half of a run, and the drift of what is conserved.
 
@@ -116,7 +125,7 @@ def summary(columns: dict[str, Any], n_atoms: int) -> dict[str, float]:
 
 def seconds(params: Params) -> float:
     """About fifty steps a second of two hundred atoms, on one core."""
-    return 10.0 + params.run.duration / params.run.timestep / 50 * float(np.prod(params.supercell))
+    return 10.0 + params.run.whole() / params.run.timestep / 50 * float(np.prod(params.supercell))
 
 
 STAGE = Stage(

@@ -26,6 +26,14 @@ NPT = Run(
     kind="npt", temperature=60.0, timestep=2.0, duration=400.0, pressure=100.0,
     thermostat_time=40.0, barostat_time=200.0,
 )  # fmt: skip
+LADDER = NPT.model_copy(
+    update={
+        "pressure": None,
+        "pressures": (0.0, 2000.0, 4000.0),
+        "settle": 100.0,
+        "duration": 100.0,
+    }
+)
 
 
 def argon() -> Atoms:
@@ -88,18 +96,32 @@ class Dies(Springs):
         super().calculate(*args, **kwargs)
 
 
-@pytest.mark.parametrize("made", [NVE, NVT, NPT], ids=lambda made: made.kind)
+@pytest.mark.parametrize("made", [NVE, NVT, NPT, LADDER], ids=["nve", "nvt", "npt", "ladder"])
 def test_killed_and_gone_on_is_as_never_killed(made, tmp_path):
     """Table and trajectory to the byte, whatever was written after the last restart."""
-    assert run(tmp_path / "whole", made).steps == 200
+    assert run(tmp_path / "whole", made).steps == round(made.whole() / made.timestep)
     with pytest.raises(KilledError):
         run(tmp_path / "killed", made, calculator=Dies(argon(), 133))
     ended = run(tmp_path / "on", made, earlier=tmp_path / "killed")
-    assert ended.begun == 100 and ended.steps == 200 and not ended.reason
+    assert ended.begun == 100 and ended.steps >= 200 and not ended.reason
     for name in (THERMO, TRAJECTORY):
         assert (tmp_path / "on" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     steps = [frame.info["step"] for frame in read_trajectory(tmp_path / "on" / TRAJECTORY)]
-    assert steps == list(range(0, 201, 20))
+    assert steps == list(range(0, ended.steps + 1, 20))
+
+
+def test_a_ladder_rises_in_pressure(tmp_path):
+    """Each pressure is reached, and held for its time: the mean of what counts, within 100 bar."""
+    made = LADDER.model_copy(update={"settle": 2000.0, "duration": 4000.0, "timestep": 4.0})
+    run(tmp_path / "a", made, every=Every(5, 10**6, 10**6))
+    columns = read_thermo(tmp_path / "a" / THERMO)
+    time, pressure, density = (columns[n] for n in ("time_fs", "pressure_bar", "density_g_cm3"))
+    found = []
+    for i, wanted in enumerate(made.pressures):
+        counts = (time > i * 6000 + 2000) & (time <= (i + 1) * 6000)
+        assert pressure[counts].mean() == pytest.approx(wanted, abs=100)
+        found.append(density[counts].mean())
+    assert found[1] > 1.01 * found[0] and found[2] > 1.01 * found[1]
 
 
 def test_half_a_restart_is_not_gone_on_from(tmp_path):

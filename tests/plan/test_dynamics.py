@@ -111,3 +111,32 @@ def test_an_export_holds_no_frames_of_the_runs() -> None:
     refuse_series(plan(*NVT))
     with pytest.raises(SpecError, match="which cannot be exported; set it to 0"):
         refuse_series(plan(*NVT, "ensemble.validate_frames=2"))
+
+
+def test_a_ladder_of_pressures_is_one_run_and_a_table() -> None:
+    """Its task is another than that of one pressure; a run at one pressure keeps its key."""
+    small = ("ensemble.fractions=[0.4]", "ensemble.training=[[0.4,0.6]]")
+    made = plan("ensemble=tait_ladder", *small)
+    (task,) = runs(made)
+    assert task.params.run.pressures[:2] == (1, 1001) and len(task.params.run.pressures) == 19
+    assert task.params.run.whole() == 19 * 1e5
+    (table,) = (one for one in made if one.stage == "compressibility")
+    assert table.needs["md"] == (task.key,)
+    assert made.outputs[0]["compressibility_page"] == (table.key, "compressibility.md")
+    assert not [one for one in plan("ensemble=npt", *small) if one.stage == "compressibility"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["ensemble=tait_ladder", "ensemble.pressure=1"], "pressure=1: has no meaning for a ladder"),
+        (["ensemble=tait_ladder", "ensemble.settle=null"], "settle=null: is missing"),
+        ([*NVT, "ensemble.pressures=[1,1000]"], "pressures=[1,1000]: has no meaning for nvt"),
+        (["ensemble=npt", "ensemble.settle=100"], "settle=100: has no meaning for npt"),
+        (["ensemble=tait_ladder", "ensemble.settle=100.1"], "settle=100.1: 100.1 fs is 200.2 steps"),
+    ],
+)
+def test_a_ladder_that_does_not_fit(words: list[str], part: str) -> None:
+    with pytest.raises(SpecError) as error:
+        load(["quickstart", *words])
+    assert part in str(error.value)
