@@ -80,6 +80,7 @@ def study_key(specs: Sequence[Spec]) -> str:
         for model in data["analysis"].get("models", {}).values():
             model.pop("package")  # likewise
         data["model"].get("fine_tune", {}).pop("package", None)
+        data.get("ensemble", {}).get("start", {}).pop("file", None)
         for name in ("cluster", "tracking", "store", "lint"):
             data.pop(name, None)
         found.append(digest("ilmlip.study", data)[:24])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ilmlip.chemistry.given import configuration
+from ilmlip.errors import SpecError
 from ilmlip.hashing import digest
 from ilmlip.plan.add import SOME, add
 from ilmlip.plan.frames import TESTING, Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.ensemble import Ensemble, Run
-from ilmlip.spec.mixtures import Composition, composition_label, set_label
+from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
 
 FILES = {"md": "md.csv", "md_page": "md.md", "md_figure": "md.png"}
@@ -41,7 +44,7 @@ def dynamics(
         if not _is_run(ensemble, spec, model):
             continue
         for x in ensemble.fractions or spec.compositions.fractions:
-            start = frames.configurations(x, TESTING)[0][-1].trajectory
+            start = _start(plan, spec, frames, x)
             for made in conditions:
                 for replica in range(ensemble.replicas):
                     entry = _entry(model, x, made, replica)
@@ -66,6 +69,28 @@ def dynamics(
         key = _validated(plan, spec, frames, runs, of)
         outputs |= {output: (key, file) for output, file in VALIDATED.items()}
     return outputs
+
+
+def _start(plan: Plan, spec: Spec, frames: Frames, x: Composition) -> str:
+    """The task that leaves the configuration which runs of a composition start from."""
+    given = spec.ensemble.start
+    if given is None:
+        return frames.configurations(x, TESTING)[0][-1].trajectory
+    params: dict[str, Any] = {
+        "sha256": given.sha256,
+        "composition": ion_counts(spec.system, spec.compositions, x),
+        "ions": {name: ion.geometry().elements for name, ion in spec.system.ions.items()},
+        "densities": spec.ensemble.guards.densities,
+    }
+    try:
+        configuration(Path(given.file), **params)
+    except ValueError as error:
+        raise SpecError(
+            "ensemble.start.file",
+            f"{Path(given.file).name} {error}. Runs of x = {composition_label(x)} start from it; name "
+            "another file, or say with ensemble.fractions which composition is run",
+        ) from None
+    return add(plan, "start", params, how={"path": given.file})
 
 
 def _compressibilities(

@@ -71,7 +71,7 @@ def _name_from(data: dict[str, Any], folder: Path) -> None:
 
 
 def _models_from(data: dict[str, Any], folder: Path) -> None:
-    """Paths of packaged models likewise, in the spec and wherever a point differs from it."""
+    """Paths of packaged models and of starts likewise, in the spec and where a point differs."""
     changed = [point["changes"] for point in data.get("points", ())]
     groups = [data["analysis"].get("models") or {}]
     groups += [changes[key] for changes in changed for key in changes if key == "analysis.models"]
@@ -83,7 +83,10 @@ def _models_from(data: dict[str, Any], folder: Path) -> None:
         if key.startswith("analysis.models.") and key.endswith(".package")
     ]
     holders += [(data["model"].get("fine_tune") or {}, "package")]
+    holders += [(data["ensemble"].get("start") or {}, "file")]
     for changes in changed:
+        holders += [(changes.get("ensemble.start") or {}, "file")]
+        holders += [(changes, "ensemble.start.file")]
         holders += [(changes.get("model.fine_tune") or {}, "package")]
         holders += [(changes, "model.fine_tune.package")]
     for holder, key in holders:

@@ -75,6 +75,18 @@ class Run(Record):
         return self.pressures[min(rung, len(self.pressures) - 1)]
 
 
+class Start(Record):
+    """The configuration that runs start from."""
+
+    file: str = field(
+        "A file that ASE reads, relative to the spec's folder; its last frame is taken",
+        max_length=1000,
+    )
+    sha256: str = field(
+        "SHA-256 of the file; empty: whatever it holds (`freeze` writes it)", default=""
+    )
+
+
 class Ensemble(Record):
     """Molecular dynamics with the trained models."""
 
@@ -114,6 +126,12 @@ class Ensemble(Record):
     )
     barostat_time: float | None = field(
         "Damping time of the barostat (npt)", unit="fs", gt=0, default=None
+    )
+    start: Start | None = field(
+        "A configuration of one's own to start from; null: the last frame of the trajectory that test "
+        "frames come from",
+        default=None,
+        later=True,
     )
     replicas: int = field(
         "Runs of each model and condition that differ in their first velocities",

@@ -297,6 +297,11 @@ class _Loader:
             given = paths.packaged(raw["fine_tune"], where, self.file, self.allow, self.digest)
             raw = {**raw, "fine_tune": given}
             self.read.append(given["package"])
+        if name == "ensemble" and isinstance(raw, dict) and _names_a_file(raw.get("start")):
+            where = sources.place(("ensemble", "start", "file"))
+            start = paths.one_file(raw["start"], "file", where, self.file, self.allow, self.digest)
+            raw = {**raw, "start": start}
+            self.read.append(start["file"])
         paths.check(name, raw, sources, self.file, self.allow)
         info = Spec.model_fields.get(name)
         kind = info.annotation if info else None
@@ -345,6 +350,10 @@ def has_labelled_files(dft: Any) -> bool:
 
 def _names_a_package(model: Any) -> bool:
     return isinstance(model, dict) and isinstance(model.get("package"), str)
+
+
+def _names_a_file(start: Any) -> bool:
+    return isinstance(start, dict) and isinstance(start.get("file"), str)
 
 
 def _single(one: Setting, index: int) -> Setting:

@@ -123,20 +123,37 @@ def packaged(
 
     Raises SpecError as `outside_models`, naming `where`.
     """
-    value = model["package"]
+    found = one_file(model, "package", where, file, allow, digest)
+    try:
+        elements_of_file(found["package"], found["sha256"])
+    except ValueError as error:
+        raise SpecError(where, f"{model['package']} {error}") from None
+    return found
+
+
+def one_file(
+    section: dict[str, Any],
+    key: str,
+    where: str,
+    file: Path | None,
+    allow: Sequence[str],
+    digest: Callable[[Path], str],
+) -> dict[str, Any]:
+    """A mapping that names a file by `key`, with its path made whole and its SHA-256.
+
+    Raises SpecError, naming `where`, for a file that is not there, leads out of the spec's folder
+    (unless it was typed or allowed), or is another than the section states.
+    """
+    value = section[key]
     path, sha256 = _given(value, where, file, allow, digest)
-    stated = model.get("sha256") or sha256
+    stated = section.get("sha256") or sha256
     if stated != sha256:
         raise SpecError(
             where,
             f"{value} is another file: its SHA-256 is {sha256[:16]}…, and the spec was made of "
             f"{stated!s:.16}…; name the right file, or leave sha256 out",
         )
-    try:
-        elements_of_file(str(path), sha256)
-    except ValueError as error:
-        raise SpecError(where, f"{value} {error}") from None
-    return {**model, "package": str(path), "sha256": sha256}
+    return {**section, key: str(path), "sha256": sha256}
 
 
 def _given(

@@ -29,6 +29,7 @@ NAMES = (
     "matrix",
     "ion_energies",
     "parity",
+    "start",
     "md",
     "md_report",
     "compressibility",

@@ -1,11 +1,18 @@
 """Runs of the models in the plan: which, from where, and that nothing else changes."""
 
-import pytest
+from pathlib import Path
 
-from ilmlip.errors import SpecError
+import pytest
+from ase.io import write
+from synthetic import lipf6
+
+from ilmlip.chemistry.boxes import read
+from ilmlip.errors import SpecError, StageError
 from ilmlip.export.study import refuse_series
-from ilmlip.plan.compile import compile_study
+from ilmlip.plan.compile import compile_study, study_key
 from ilmlip.spec.load import load
+from ilmlip.stages import start as start_stage
+from ilmlip.stages.base import Inputs
 
 NVT = ("ensemble=nvt", "ensemble.duration=1000")
 
@@ -129,14 +136,58 @@ def test_a_ladder_of_pressures_is_one_run_and_a_table() -> None:
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["ensemble=tait_ladder", "ensemble.pressure=1"], "pressure=1: has no meaning for a ladder"),
+        (
+            ["ensemble=tait_ladder", "ensemble.pressure=1"],
+            "pressure=1: has no meaning for a ladder",
+        ),
         (["ensemble=tait_ladder", "ensemble.settle=null"], "settle=null: is missing"),
         ([*NVT, "ensemble.pressures=[1,1000]"], "pressures=[1,1000]: has no meaning for nvt"),
         (["ensemble=npt", "ensemble.settle=100"], "settle=100: has no meaning for npt"),
-        (["ensemble=tait_ladder", "ensemble.settle=100.1"], "settle=100.1: 100.1 fs is 200.2 steps"),
+        (
+            ["ensemble=tait_ladder", "ensemble.settle=100.1"],
+            "settle=100.1: 100.1 fs is 200.2 steps",
+        ),
     ],
 )
 def test_a_ladder_that_does_not_fit(words: list[str], part: str) -> None:
     with pytest.raises(SpecError) as error:
         load(["quickstart", *words])
     assert part in str(error.value)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    """Four Li and four PF6, one of them after the other, in a box of 1.5 g/cm³."""
+    box = lipf6(4)
+    write(tmp_path / "mine.extxyz", [box[:8], box])
+    return tmp_path / "mine.extxyz"
+
+
+def test_a_start_of_ones_own(start: Path) -> None:
+    """Known by what it holds: where it lies is in no key. Runs have no other start."""
+    words = (*NVT, "ensemble.fractions=[1.0]", f"ensemble.start.file={start}")
+    made = plan(*words)
+    (key,) = {task.needs["structure"][0] for task in runs(made)}
+    assert made.tasks[key].stage == "start" and made.tasks[key].how == {"path": str(start)}
+    moved = start.rename(start.with_name("other.extxyz"))
+    again = (*words[:-1], f"ensemble.start.file={moved}")
+    assert plan(*again).tasks.keys() == made.tasks.keys()
+    assert study_key([load(["quickstart", *again])]) != study_key([load(["quickstart", *NVT])])
+    inputs = Inputs({}, how=made.tasks[key].how)
+    with pytest.raises(StageError, match=r"No such file"):
+        start_stage.STAGE.run(made.tasks[key].params, inputs, start.parent)
+    inputs = Inputs({}, how={"path": str(moved)})
+    output = start_stage.STAGE.run(made.tasks[key].params, inputs, start.parent)
+    assert output.values["n_atoms"] == 32
+    assert len(read(start.parent / "structure.extxyz")[-1]) == 32
+
+
+def test_a_start_of_another_composition(start: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        plan(*NVT, f"ensemble.start.file={start}")
+    assert "mine.extxyz holds 4 Li, 4 PF6" in str(error.value)
+    assert "ensemble.fractions" in str(error.value)
+    with pytest.raises(SpecError, match="is another file"):
+        load(["quickstart", *NVT, f"ensemble.start={{file: {start}, sha256: {'0' * 64}}}"])
+    with pytest.raises(SpecError, match="no such file"):
+        load(["quickstart", *NVT, "ensemble.start.file=nowhere.xyz"])
