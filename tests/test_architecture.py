@@ -211,6 +211,11 @@ def test_checkpoints_and_arrays_are_opened_in_few_places_as_plain_values() -> No
         ),
         ("ilmlip.engines.model_dynamics", "_restore", "np.load(path, allow_pickle=False)"),
         (
+            "ilmlip.stages.observe_report",
+            "run",
+            "np.load(one.path / CURVES, allow_pickle=False)",
+        ),
+        (
             "ilmlip.stages.evaluate",
             "read_predictions",
             "np.load(folder / FILES[0], allow_pickle=False)",

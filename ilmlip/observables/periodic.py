@@ -122,6 +122,13 @@ def bond_graph(atoms: int, bonds: ArrayLike) -> object:
     return csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(atoms, atoms))
 
 
+def ions_of(atoms: int, bonds: ArrayLike) -> Whole:
+    """The number of each atom's ion, from 0 on, (atoms,): what the bonds (n, 2) hold together."""
+    from scipy.sparse.csgraph import connected_components
+
+    return np.asarray(connected_components(bond_graph(atoms, bonds), directed=False)[1], int)
+
+
 def centres(paths: Array, ions: ArrayLike, masses: ArrayLike) -> Array:
     """Centre of mass of each ion in each frame, (frames, ions, 3), of unwrapped positions.
 

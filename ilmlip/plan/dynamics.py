@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilmlip.chemistry.bonds import IonBonds
 from ilmlip.chemistry.given import configuration
 from ilmlip.errors import SpecError
-from ilmlip.hashing import digest
+from ilmlip.hashing import digest, plain
 from ilmlip.plan.add import SOME, add
 from ilmlip.plan.frames import TESTING, Frames
 from ilmlip.plan.graph import Plan
@@ -17,6 +18,11 @@ from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, set
 from ilmlip.spec.types import Spec
 
 FILES = {"md": "md.csv", "md_page": "md.md", "md_figure": "md.png"}
+OBSERVED = {
+    "observables": "observables.csv",
+    "observables_page": "observables.md",
+    "observables_figure": "observables.png",
+}
 COMPRESSED = {
     "compressibility": "compressibility.csv",
     "compressibility_page": "compressibility.md",
@@ -62,6 +68,8 @@ def dynamics(
         quorum={"md": SOME},
     )
     outputs = {output: (table, file) for output, file in FILES.items()}
+    key = _observed(plan, spec, runs)
+    outputs |= {output: (key, file) for output, file in OBSERVED.items()}
     if ensemble.pressures:
         key = _compressibilities(plan, runs, made_of)
         outputs |= {output: (key, file) for output, file in COMPRESSED.items()}
@@ -69,6 +77,21 @@ def dynamics(
         key = _validated(plan, spec, frames, runs, of)
         outputs |= {output: (key, file) for output, file in VALIDATED.items()}
     return outputs
+
+
+def ion_bonds(spec: Spec) -> dict[str, IonBonds]:
+    """The bonds of each ion of the system; none of a crystal."""
+    found = {}
+    for name, ion in spec.system.ions.items():
+        number = {atom.name: i for i, atom in enumerate(ion.atoms)}
+        terms = ion.bond_terms()
+        found[name] = IonBonds(
+            elements=ion.geometry().elements,
+            bonds=tuple((number[a], number[b]) for (a, b), _ in terms),
+            lengths=tuple(harmonic.equilibrium for _, harmonic in terms),
+            charge=ion.charge,
+        )
+    return found
 
 
 def _start(plan: Plan, spec: Spec, frames: Frames, x: Composition) -> str:
@@ -91,6 +114,30 @@ def _start(plan: Plan, spec: Spec, frames: Frames, x: Composition) -> str:
             "another file, or say with ensemble.fractions which composition is run",
         ) from None
     return add(plan, "start", params, how={"path": given.file})
+
+
+def _observed(plan: Plan, spec: Spec, runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """What each run says of the liquid, and all of it in one table."""
+    found = []
+    for key, entry in runs.items():
+        md = plan.tasks[key]
+        params = {
+            "run": plain(md.params)["run"],
+            "supercell": spec.ensemble.supercell,
+            "ions": ion_bonds(spec),
+        }
+        needs = {"md": (key,), "structure": md.needs["structure"]}
+        told = {name: entry[name] for name in ("seed", "composition", "replica")}
+        found.append(
+            add(plan, "observe", params, needs, about={"training": entry["model"], **told})
+        )
+    return add(
+        plan,
+        "observe_report",
+        {"runs": tuple(runs.values())},
+        {"observed": tuple(found)},
+        quorum={"observed": SOME},
+    )
 
 
 def _compressibilities(

@@ -32,6 +32,8 @@ NAMES = (
     "start",
     "md",
     "md_report",
+    "observe",
+    "observe_report",
     "compressibility",
     "md_frames",
     "validate",

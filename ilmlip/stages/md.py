@@ -46,7 +46,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     `NAME_stderr` of temperature, density, potential energy and pressure, and the `drift` of what is
     conserved, meV/atom/ps.
     """
-    start = _start(inputs.one("structure").path) * params.supercell
+    start = start_of(inputs.one("structure").path) * params.supercell
     calculator, elements = _calculator(inputs)
     if unknown := sorted(set(start.get_chemical_symbols()) - set(elements)):
         raise StageError(
@@ -78,7 +78,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     )
 
 
-def _start(folder: Path) -> Atoms:
+def start_of(folder: Path) -> Atoms:
     """The last frame of a trajectory, or the cell of a crystal."""
     for name in ("trajectory.extxyz", "structure.extxyz"):
         if (folder / name).is_file():

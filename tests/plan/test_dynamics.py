@@ -31,7 +31,7 @@ def test_a_run_of_each_models_first_seed_at_each_composition() -> None:
     found = runs(after)
     assert len(found) == 2 * 6  # training sets, compositions
     assert {task.about["seed"] for task in found} == {1}
-    assert len(after.tasks) == len(before.tasks) + len(found) + 1
+    assert len(after.tasks) == len(before.tasks) + 2 * len(found) + 2  # observe, and two tables
     outputs = after.outputs[0]
     assert [outputs[name][1] for name in ("md", "md_page", "md_figure")] == [
         "md.csv",

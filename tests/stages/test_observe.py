@@ -1,0 +1,141 @@
+"""The stages observe and observe_report on made-up runs whose answers are known."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+from chemistry.test_bonds import IONS, named
+
+from ilmlip.chemistry.boxes import density
+from ilmlip.chemistry.boxes import write as write_box
+from ilmlip.engines.model_dynamics import TRAJECTORY
+from ilmlip.engines.thermo import THERMO
+from ilmlip.observables.periodic import minimum_image
+from ilmlip.stages import observe, observe_report
+from ilmlip.stages.base import Given, Inputs
+
+STEP = 0.05
+"""Å in each direction between two frames, of a random walk; D = STEP²/(2 · 100 fs)."""
+NPT = {
+    "kind": "npt", "temperature": 300.0, "timestep": 1.0, "duration": 1e5, "pressure": 1.0,
+    "thermostat_time": 50.0, "barostat_time": 500.0,
+}  # fmt: skip
+
+
+def walk(frames: int) -> list[Atoms]:
+    """Each ion a random walker as a whole, with two boxes in a row as one."""
+    rng = np.random.default_rng(3)
+    start = named(4) * (1, 2, 2)
+    ion = start.arrays["ion_id"] + 8 * (np.arange(len(start)) // 32)
+    steps = rng.normal(scale=STEP, size=(frames, 32, 3))
+    steps[0] = 0
+    found = []
+    for k, moved in enumerate(np.cumsum(steps, axis=0)):
+        frame = Atoms(start.numbers, start.positions + moved[ion], cell=start.cell, pbc=True)
+        frame.wrap()
+        frame.info = {"step": 100 * k, "time_fs": 100.0 * k}
+        found.append(frame)
+    return found
+
+
+def given(folder: Path, frames: list[Atoms], rho: Any = None) -> tuple[Given, Given]:
+    folder.mkdir()
+    with (folder / TRAJECTORY).open("wb") as out:
+        for frame in frames:
+            text = io.StringIO()
+            write(text, frame, format="extxyz")
+            out.write(gzip.compress(text.getvalue().encode()))
+    time = np.array([frame.info["time_fs"] for frame in frames])
+    rho = np.full(len(time), density(frames[0])) if rho is None else rho
+    head = "time_fs,density_g_cm3"
+    np.savetxt(folder / THERMO, np.column_stack([time, rho]), "%.9g", ",", header=head, comments="")
+    (folder / "start").mkdir()
+    write_box(folder / "start" / "structure.extxyz", named(4))
+    return Given("md", folder, {}), Given("start", folder / "start", {})
+
+
+def observed(folder: Path, frames: list[Atoms], rho: Any = None, **run: Any) -> dict[str, Any]:
+    md, start = given(folder, frames, rho)
+    params = observe.Params.model_validate({"run": NPT | run, "supercell": (1, 2, 2), "ions": IONS})
+    work = folder / "work"
+    work.mkdir()
+    return dict(observe.run(params, Inputs({"md": (md,), "structure": (start,)}), work).values)
+
+
+def test_walking_ions(tmp_path: Path) -> None:
+    """D within three errors of the walk's; no bond breaks; the conductivity is that of its ions."""
+    found = observed(tmp_path / "a", walk(1600))
+    expected = STEP**2 / 200 * 1e-5
+    for ion in ("Li", "PF6"):
+        assert found[f"regime_{ion}"] == "diffusive"
+        value, error = found[f"diffusion_{ion}"], found[f"diffusion_{ion}_stderr"]
+        assert abs(value - expected) < 3 * error < 0.6 * expected
+    assert found["bonds_broken"] == 0  # walkers that meet form some
+    alone, error = (found[f"conductivity_nernst_einstein{end}"] for end in ("", "_stderr"))
+    together = found["conductivity"]
+    assert abs(together - alone) < 3 * np.hypot(error, found["conductivity_stderr"])
+    assert found["transference_Li"] + found["transference_PF6"] == pytest.approx(1)
+    assert "reasons" not in found or set(found["reasons"]) == {"compressibility"}
+
+
+def test_a_bond_that_breaks(tmp_path: Path) -> None:
+    frames = walk(40)
+    for frame in frames[7:]:
+        bond = minimum_image(frame.positions[[3]] - frame.positions[[0]], frame.cell.array)[0]
+        frame.positions[3] = frame.positions[0] + 1.8 * bond
+    found = observed(tmp_path / "a", frames)
+    assert found["bonds_hold"] is False and found["bonds_broken"] == 1
+    assert found["first_broken"] == "P0–F3 broke at 0.7 ps (2.88 Å)"
+    assert "transport" in found["reasons"]  # 40 frames
+
+
+def test_a_density_that_falls(tmp_path: Path) -> None:
+    frames = walk(60)
+    rho = np.linspace(1.5, 1.2, 60) + np.random.default_rng(1).normal(scale=0.01, size=60)
+    found = observed(tmp_path / "a", frames, rho)
+    assert found["drifts"] is True
+    assert found["drift_g_cm3_ps"] == pytest.approx(-0.3 / 5.9, rel=0.3)
+    assert "density" not in observed(tmp_path / "b", frames, rho, kind="nvt", pressure=None)
+
+
+def test_what_does_not_fit(tmp_path: Path) -> None:
+    """The run of another box: said, and the density is there all the same."""
+    found = observed(tmp_path / "a", [frame[:-8] for frame in walk(40)])
+    assert found["reasons"]["ions"] == "the run has other atoms than its start"
+    assert found["density"] > 0
+
+
+def test_all_runs_in_one_table(tmp_path: Path) -> None:
+    about = {"model": "0.4", "seed": 1, "composition": "0.4", "kind": "npt", "replica": 0}
+    runs = [about | {"temperature": t} for t in (300.0, 350.0, 400.0)]
+    given = []
+    for i, run in enumerate(runs):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        np.savez(folder / observe.CURVES, g_Li_PF6_r=np.arange(3.0), g_Li_PF6=np.arange(3.0))
+        values = {
+            "density": 1.5 - 1e-3 * (run["temperature"] - 300), "density_stderr": 0.002,
+            "bonds_hold": i == 0, "first_broken": "P0–F3 broke at 0.7 ps (2.88 Å)",
+            "reasons": {"transport": "too short"},
+        }  # fmt: skip
+        given.append(Given(f"observe-{i}", folder, values))
+    params = observe_report.Params.model_validate({"runs": runs})
+    output = observe_report.run(params, Inputs({"observed": tuple(given)}), tmp_path)
+    assert output.values == {"runs": 3, "bonds_hold": 1}
+    page = (tmp_path / output.files[1]).read_text()
+    assert "| Y |" in page and "**N**: P0–F3 broke" in page
+    assert "transport: too short" in page
+    assert "-1 ± 0.028" in page and "6.67 ±" in page  # dρ/dT in 1e-3 g/cm³/K, α in 1e-4/K
+    with (tmp_path / output.files[0]).open() as lines:
+        rows = [row for row in csv.DictReader(lines) if row["quantity"] == "density"]
+    assert [(row["temperature"], row["value"], row["stderr"]) for row in rows][1] == (
+        "350.0", "1.45", "0.002",
+    )  # fmt: skip
