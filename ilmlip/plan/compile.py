@@ -45,6 +45,8 @@ def _scan(plan: Plan, specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]])
     entries: list[dict[str, Any]] = []
     places: list[int] = []
     evaluations: list[str] = []
+    runs: list[tuple[int, int]] = []
+    observed: list[str] = []
     for index, outputs in enumerate(plan.outputs):
         if "matrix" in outputs:
             matrix = plan.tasks[outputs["matrix"][0]]
@@ -52,12 +54,16 @@ def _scan(plan: Plan, specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]])
             entries += own
             places += [index] * len(own)
             evaluations += matrix.needs["evaluations"]
+        if "observables" in outputs:
+            table = plan.tasks[outputs["observables"][0]]
+            runs += [(index, one["seed"]) for one in plain(table.params)["runs"]]
+            observed += table.needs["observed"]
     found = add(
         plan,
         "scan",
-        {**params, "entries": entries, "places": places},
-        {"evaluations": tuple(evaluations)},
-        quorum={"evaluations": SOME},
+        {**params, "entries": entries, "places": places, "runs": tuple(runs)},
+        {"evaluations": tuple(evaluations), **({"observed": tuple(observed)} if observed else {})},
+        quorum={"evaluations": SOME, **({"observed": SOME} if observed else {})},
     )
     plan.outputs[0] |= {
         "paper": (found, "paper.json"),

@@ -19,6 +19,10 @@ At = float | str
 """What a point has at a swept field: a number, or the option of a group."""
 
 
+DYNAMICS = ("density", "bonds_hold")
+"""Quantities of runs; `bonds_hold` becomes the share of runs whose bonds hold."""
+
+
 class Trend(Record):
     """Along one field, the others equal, a number falls or rises."""
 
@@ -48,6 +52,9 @@ class Params(Record):
         "Of each point of the paper the fields' values, and its numbers"
     )
     trends: tuple[Trend, ...] = field("What is to hold")
+    runs: tuple[tuple[int, int], ...] = field(
+        "Of each input `observed` its point, and the seed of its model", default=(), later=True
+    )
 
 
 Seeds = dict[tuple[tuple[At, ...], str], dict[int, list[float]]]
@@ -56,6 +63,8 @@ Seeds = dict[tuple[tuple[At, ...], str], dict[int, list[float]]]
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Compare the numbers of role `evaluations`; writes paper.json, paper.csv, paper.md.
+
+    Of role `observed`, the models' own dynamics: quantities DYNAMICS, means over a seed's runs.
 
     values: `holds` of each trend by its name (null: not decided).
     """
@@ -66,6 +75,12 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             if row.seed is not None:
                 at = (params.values[params.places[place]], row.quantity)
                 seeds.setdefault(at, {}).setdefault(row.seed, []).append(row.value)
+    for place, one in inputs.placed("observed"):
+        point, seed = params.runs[place]
+        for quantity in DYNAMICS:
+            if quantity in one.values:
+                own = seeds.setdefault((params.values[point], quantity), {})
+                own.setdefault(seed, []).append(float(one.values[quantity]))
     lines = _lines(params, seeds)
     stated = [_decide(trend, params, seeds) for trend in params.trends]
     write(work, params.source, lines, stated)

@@ -9,8 +9,8 @@ from synthetic import lipf6
 from ilmlip.chemistry.boxes import read
 from ilmlip.errors import SpecError, StageError
 from ilmlip.export.study import refuse_series
-from ilmlip.plan.compile import compile_study, study_key
-from ilmlip.spec.load import load
+from ilmlip.plan.compile import compile_study, plan_of, study_key
+from ilmlip.spec.load import load, load_study
 from ilmlip.stages import start as start_stage
 from ilmlip.stages.base import Inputs
 
@@ -153,6 +153,14 @@ def test_a_ladder_that_does_not_fit(words: list[str], part: str) -> None:
     with pytest.raises(SpecError) as error:
         load(["quickstart", *words])
     assert part in str(error.value)
+
+
+def test_a_scan_looks_at_the_runs_of_its_points() -> None:
+    study = load_study(["table_s13_s14", "scale=laptop_datasets", "model=allegro_722_laptop"])
+    made = plan_of(study)
+    (scan,) = (task for task in made if task.stage == "scan")
+    assert len(scan.needs["observed"]) == 9
+    assert scan.params.runs == tuple((point, 1) for point in range(9))
 
 
 @pytest.fixture

@@ -78,6 +78,24 @@ def test_options_in_a_stated_order(tmp_path: Path) -> None:
     assert stated["holds"] is None and "has 1 values" in stated["statement"]
 
 
+def test_what_the_runs_of_each_point_say(tmp_path: Path) -> None:
+    """Means over a seed's runs, medians over seeds; of what broke at once nothing but that."""
+    runs = [(0, 1, 1.0, True), (0, 1, 1.2, False), (0, 2, 1.5, True), (0, 3, 1.9, True)]
+    values = [{"density": rho, "bonds_hold": held} for _, _, rho, held in runs]
+    values.append({"bonds_hold": False})
+    params = scan.Params.model_validate(
+        {"entries": [], "places": [], "values": [["opls"], ["rel2"]], "source": "a paper",
+         "table": "Table S13", "fields": ["dataset"], "trends": [],
+         "quantities": {"density": "g/cm³", "bonds_hold": "share of runs"},
+         "points": [[["opls"], [1.6, 1]], [["rel2"], [None, 0]]],
+         "runs": [*((point, seed) for point, seed, _, _ in runs), (1, 1)]}
+    )  # fmt: skip
+    given = tuple(Given(f"observe-{i}", Path(), one) for i, one in enumerate(values))
+    scan.run(params, Inputs({"observed": given, "evaluations": ()}), tmp_path)
+    lines = read_lines(tmp_path / "paper.csv")
+    assert [(one.ours, one.seeds) for one in lines] == [(1.5, 3), (1.0, 3), (None, 0), (0.0, 1)]
+
+
 def test_each_step_counts(tmp_path: Path) -> None:
     """A ratio from end to end is not enough."""
     bumpy = {**FORCES, (5.0, 1.0): 70.0}
