@@ -113,7 +113,7 @@ class Ensemble(Record):
         max_length=1000,
     )
     settle: float | None = field(
-        "Time at each of several pressures before it counts",
+        "Time at each of several pressures before it counts; null: as long as `duration`",
         unit="fs",
         gt=0,
         default=None,
@@ -195,12 +195,12 @@ class Ensemble(Record):
     @model_validator(mode="after")
     def _fits_the_kind(self) -> Self:
         always = ("temperature", "timestep", "duration")
-        ladder = ("settle",) if self.pressures else ("pressure",)
+        held = () if self.pressures else ("pressure",)
         needed = {
             "none": (),
             "nve": always,
             "nvt": (*always, "thermostat_time"),
-            "npt": (*always, "thermostat_time", "barostat_time", *ladder),
+            "npt": (*always, "thermostat_time", "barostat_time", *held),
         }[self.kind]
         if self.pressures and self.kind != "npt":
             raise SpecError(
@@ -210,7 +210,7 @@ class Ensemble(Record):
             given = getattr(self, name) is not None
             if name in needed and not given:
                 raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
-            if given and name not in needed:
+            if given and name not in needed and not (name == "settle" and self.pressures):
                 beside = "a ladder of pressures" if self.pressures else self.kind
                 raise SpecError(f"ensemble.{name}", f"has no meaning for {beside}; leave it out")
         return self
@@ -252,6 +252,8 @@ class Ensemble(Record):
             for name in Run.model_fields
             if name != "temperature" and getattr(self, name) is not None
         }
+        if self.pressures and self.settle is None:
+            kept["settle"] = self.duration
         return tuple(
             Run(temperature=temperature, **kept)
             for temperature in self.temperatures or (self.temperature,)
