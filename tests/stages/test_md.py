@@ -9,13 +9,16 @@ import pytest
 import toy
 from ase.io import write
 
-from ilmlip.engines import nequip
+from ilmlip.engines import lammps_model, nequip
 from ilmlip.engines.model_dynamics import TRAJECTORY, read_thermo, read_trajectory
+from ilmlip.engines.moves import start_velocities
 from ilmlip.engines.thermo import THERMO
 from ilmlip.errors import StageError
 from ilmlip.spec.ensemble import Guards, Run
-from ilmlip.stages import compile_model, md, md_report
+from ilmlip.spec.model import Model
+from ilmlip.stages import compile_model, md, md_report, train
 from ilmlip.stages.base import Given
+from ilmlip.units import BAR
 
 pytest_plugins = ("toy_fixtures",)
 pytestmark = pytest.mark.engine
@@ -138,3 +141,52 @@ def test_an_element_that_the_model_does_not_know(trained, tmp_path):
     inputs = toy.inputs(model=trained, structure=Given("sample-odd", folder, {}))
     with pytest.raises(StageError, match="the box holds Na; the model knows Cl, F, K, Li, P"):
         done(params(), inputs, tmp_path / "a")
+
+
+def test_lammps_runs_the_model_as_ase_does(trained, start, tmp_path):
+    inputs = toy.inputs(model=trained, structure=start)
+    nve = Run(kind="nve", temperature=50.0, timestep=0.5, duration=25.0)
+    frames = {}
+    for engine in ("ase", "lammps"):
+        made = done(params(run=nve, engine=engine), inputs, tmp_path / engine)
+        assert made.values["stable"] and made.values["steps"] == 50
+        assert ("lammps" in made.tools) == (engine == "lammps")
+        frames[engine] = list(read_trajectory(tmp_path / engine / TRAJECTORY))
+    for one, two in zip(*frames.values(), strict=True):
+        assert np.abs(one.positions - two.positions).max() < 1e-6
+    whole, other = (read_thermo(tmp_path / engine / THERMO) for engine in frames)
+    for name, column in whole.items():
+        assert np.allclose(column, other[name], rtol=1e-5, atol=1e-4), name
+
+
+@pytest.mark.parametrize(
+    "architecture", ["nequip", pytest.param("allegro", marks=pytest.mark.slow)]
+)
+def test_lammps_gets_forces_energy_and_virial_of_a_network(
+    architecture, smoke_model, trained, toy_sets, tmp_path
+):
+    """Its own pressure tensor of a box without a right angle is ASE's stress, on its axes."""
+    folder = trained.path
+    if architecture == "allegro":
+        own = {"architecture": "allegro", "n_features": None, "n_scalar_features": 4}
+        own |= {"n_tensor_features": 2, "n_layers": 2, "max_steps": 8}
+        model = Model.model_validate(smoke_model.model_dump() | own)
+        folder = tmp_path
+        with contextlib.chdir(folder):
+            made = train.Params(training=model.training(1), elements=("Cl",))
+            train.run(made, toy.inputs(dataset=toy_sets["train"]), folder)
+    atoms = toy.frame({"Li": 2, "K": 2, "PF": 4}, 4)
+    atoms.set_cell([[8, 1, 0.5], [-1, 8.5, 0.7], [0.3, -1.2, 9]], scale_atoms=True)
+    atoms.calc = nequip.calculator(folder)
+    start_velocities(atoms, 50.0, 1)
+    mover = lammps_model.Mover(atoms, NVT.model_copy(update={"kind": "nve"}), tmp_path)
+    mover.step()
+    engine, turn = mover._lammps, mover._prism.rot_mat
+    forces = np.array(engine.gather_atoms("f", 1, 3)).reshape(-1, 3) @ turn.T
+    assert np.abs(forces - atoms.get_forces()).max() < 1e-6 * np.abs(forces).max()
+    assert engine.get_thermo("pe") == pytest.approx(atoms.get_potential_energy(), rel=1e-6)
+    stress = turn.T @ atoms.get_stress(voigt=False, include_ideal_gas=True) @ turn
+    wanted = np.array([-stress[pair] / BAR for pair in lammps_model.VOIGT])
+    found = [engine.get_thermo(f"p{i}{j}") for i, j in ("xx", "yy", "zz", "xy", "xz", "yz")]
+    assert np.abs(found - wanted).max() < 1e-6 * np.abs(wanted).max()
+    mover.close()
