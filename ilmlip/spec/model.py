@@ -56,7 +56,7 @@ class Recipe(Record):
     """The network and how it is trained: every field changes what is learnt."""
 
     architecture: Literal["nequip", "allegro"] = field("Architecture: nequip or allegro")
-    r_max: float = field("Cutoff radius", unit="Å", gt=0)
+    r_max: float = field("Cutoff radius", unit="Å", gt=0, le=1000)
     l_max: int = field("Highest rotation order of the features", ge=0, le=6)
     n_layers: int = field("Interaction layers", ge=1, le=32)
     parity: bool = field("Whether features of both parities are kept")

@@ -107,6 +107,7 @@ def test_the_defaults_compose() -> None:
         (["model.rmax=3"], ["model.rmax=3", "unknown key 'rmax'", "did you mean 'r_max'", "l_max"]),
         (["model.r_max=-1"], ["model.r_max=-1", "found -1", "greater than 0", "Å"]),
         (["model.r_max=0"], ["greater than 0"]),
+        (["model.r_max=1e308"], ["less than or equal to 1000", "Å"]),
         (["model.r_max=abc"], ["found 'abc'", "number"]),
         (["compositions.training=[[0.5]]"], ["0.5 of 5 ion pairs is 2.5 pairs", "0.0, 0.2, 0.4"]),
         (["compositions.fractions=[1.2]"], ["1.2", "less than or equal to 1"]),

@@ -60,6 +60,11 @@ def drawn(driver: Any, metric: str) -> int:
     return 0
 
 
+def _as_a_terminal_does() -> None:
+    """What runs in the background of a shell inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.engine
 @pytest.mark.slow
 def test_runs_are_listed_compared_and_drawn(tmp_path: Path, monkeypatch: Any) -> None:
@@ -75,7 +80,9 @@ def test_runs_are_listed_compared_and_drawn(tmp_path: Path, monkeypatch: Any) ->
     assert len(ids) == 8
     port = free_port()
     command = [sys.executable, "-m", "ilmlip.cli", "ui", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ, preexec_fn=_as_a_terminal_does
+    )
     try:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
