@@ -18,7 +18,7 @@ from ilmlip.spec.shipped import groups, options
 
 def test_describe_prints_type_unit_and_description(tmp_path: Path) -> None:
     out = ilmlip("describe", "model.r_max", cwd=tmp_path).out
-    for part in ("model.r_max", "Cutoff radius", "number (> 0)", "Å", "must be given"):
+    for part in ("model.r_max", "Cutoff radius", "number (> 0, ≤ 1000)", "Å", "must be given"):
         assert part in out
 
 
