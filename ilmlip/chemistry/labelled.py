@@ -55,15 +55,17 @@ def read_frames(path: Path) -> list[Frame]:
     """Every frame of an extended XYZ file. Raises ValueError for one that lacks a label."""
     from ase.io import iread
 
-    return [_frame(atoms, path, i) for i, atoms in enumerate(iread(path, format="extxyz"))]
+    read = iread(path, format="extxyz")
+    return [frame_of(atoms, f"{path.name}, frame {i} (from 0)") for i, atoms in enumerate(read)]
 
 
-def _frame(atoms: Any, path: Path, index: int) -> Frame:
+def frame_of(atoms: Any, name: str) -> Frame:
+    """The frame that ase.Atoms with results hold. Raises ValueError, with `name`, if one is missing."""
     results = atoms.calc.results if atoms.calc is not None else {}
     missing = [name for name in ("energy", "forces") if name not in results]
     missing += [name for name in ("ion_id", "ion_type") if name not in atoms.arrays]
     if missing:
-        raise ValueError(f"{path.name}, frame {index} (from 0) has no {', '.join(missing)}")
+        raise ValueError(f"{name} has no {', '.join(missing)}")
     return Frame(
         symbols=tuple(atoms.get_chemical_symbols()),
         positions=atoms.positions,

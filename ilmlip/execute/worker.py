@@ -135,7 +135,8 @@ def gather(store: Store, task: Task) -> tuple[Inputs, dict[str, str]]:
     digests: dict[str, str] = {}
     for role, keys in task.needs.items():
         found = {key: result for key in keys if (result := store.result(key)) is not None}
-        roles[role] = tuple(Given(k, r.path, r.values) for k, r in found.items())
+        there = [(key, found[key]) for key in keys if key in found]
+        roles[role] = tuple(Given(key, result.path, result.values) for key, result in there)
         places[role] = tuple(i for i, key in enumerate(keys) if key in found)
         digests.update({key: result.digest for key, result in found.items()})
         if gone := tuple(key for key in keys if key not in found):

@@ -81,6 +81,11 @@ def refuse_series(plan: Plan) -> None:
             )
         if task.stage == "imported":
             raise SpecError("dft.engine", "is files: imported labels cannot be exported")
+        if task.stage == "explore":
+            raise SpecError(
+                "dataset.active",
+                "learns on the fly, which cannot be exported; set dataset.active=null",
+            )
         if task.stage == "dataset" and set(task.needs) != {"labels"}:
             raise SpecError(
                 "dataset.derived",

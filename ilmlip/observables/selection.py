@@ -2,8 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+REACH, WIDTH = 5.0, 0.25
+"""Å: how far `fingerprint` looks, and the width of its bins, which are smeared by as much."""
+
+
+def force_spread(forces: ArrayLike) -> NDArray[np.float64]:
+    """How far a committee disagrees on each atom of a frame, (atoms,), in the unit of the forces.
+
+    σ_i = √⟨|F_i − ⟨F_i⟩|²⟩ over the members, forces (members, atoms, 3); its largest over a frame's
+    atoms is the model deviation of Zhang et al., Comput. Phys. Commun. 253, 107206 (2020), Eq. 4.
+    """
+    given = np.asarray(forces, dtype=float)
+    away = given - given.mean(axis=0)
+    return np.asarray(np.sqrt((away**2).sum(axis=2).mean(axis=0)))
+
+
+def fingerprint(
+    symbols: Sequence[str], positions: ArrayLike, cell: ArrayLike
+) -> NDArray[np.float64]:
+    """What a frame looks like to its atoms: smeared histograms of distances, (numbers,).
+
+    One of each pair of elements, in neighbours per atom up to REACH Å, all images of a small box
+    included. Frames of one composition can be compared by Euclidean distance. positions (n, 3) and
+    cell (3, 3) in Å, periodic.
+    """
+    from matscipy.neighbours import neighbour_list
+
+    points, box = np.asarray(positions, dtype=float), np.asarray(cell, dtype=float)
+    i, j, d = neighbour_list(
+        "ijd", positions=points, cell=box, pbc=np.ones(3, bool), cutoff=REACH + 3 * WIDTH
+    )
+    kinds, kind = np.unique(np.asarray(symbols), return_inverse=True)
+    edges = np.arange(0.0, REACH + 4 * WIDTH, WIDTH)
+    kernel = np.exp(-0.5 * np.arange(-3, 4) ** 2)
+    parts = []
+    for a in range(len(kinds)):
+        for b in range(a, len(kinds)):
+            own = (kind[i] == a) & (kind[j] == b)
+            counts = np.histogram(d[own], edges)[0] / len(points)
+            parts.append(np.convolve(counts, kernel / kernel.sum(), "same"))
+    return np.concatenate(parts)
+
+
+def evenly(there: int, count: int) -> list[int]:
+    """At most `count` of the frames 1 to `there` of a run, equally spaced, its last included."""
+    return sorted({round(i * there / count) for i in range(1, count + 1)} - {0})
 
 
 def by_spread(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ilmlip.hashing import digest, identity, plain
+from ilmlip.plan.active import Needs, Round, learn, learnt, together
 from ilmlip.plan.add import SOME, About, add
 from ilmlip.plan.dynamics import dynamics
 from ilmlip.plan.frames import TESTING, TRAINING, Frames
@@ -34,6 +35,7 @@ def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
             fronts[same] = Frames(plan, spec)
         _Models(plan, spec, fronts[same], _about_swept(values)).compile()
     _scan(plan, specs, swept)
+    together(plan)
     return plan
 
 
@@ -126,6 +128,7 @@ class _Models:
 
     def __init__(self, plan: Plan, spec: Spec, frames: Frames, swept: About) -> None:
         self.plan, self.spec, self.frames, self.swept = plan, spec, frames, swept
+        self.rounds: list[Round] = []
 
     def compile(self) -> None:
         """Everything that the point's outputs need."""
@@ -148,6 +151,8 @@ class _Models:
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
+        if self.spec.dataset.active is not None:
+            outputs |= learnt(self.plan, self.spec, self.frames, self.rounds)
         outputs |= leaving(self.plan, self.spec.model, models) | self._parities(models)
         if self.spec.ensemble.kind != "none":
             about = {**self.swept, **about_study(self.spec)}
@@ -215,26 +220,25 @@ class _Models:
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
             about: About = {"training": name, **self.swept, **about_study(self.spec)}
-            for member, seed in enumerate(model.seeds):
-                split = member if model.committee_splits else 0
-                data = self.frames.dataset(fractions, TRAINING, split)
-                entry = {"model": name, "kind": model.architecture, "seed": seed}
-                key = add(
+
+            def train(seed: int, data: str, more: Needs, about: About = about) -> str:
+                return add(
                     self.plan,
                     "train",
                     {"training": model.training(seed, e0), "elements": self.frames.elements},
-                    {"dataset": (data,), **atoms},
-                    about={
-                        **about,
-                        "dataset": data,
-                        "kind": model.architecture,
-                        "seed": seed,
-                    },
+                    {"dataset": (data,), **atoms, **more},
+                    about={**about, "dataset": data, "kind": model.architecture, "seed": seed},
                     how=how,
                 )
+
+            rounds = learn(self.plan, self.spec, self.frames, fractions, train, about)
+            self.rounds += rounds
+            last = rounds[-1]
+            for seed, data, key in zip(model.seeds, last.data, last.members, strict=True):
+                entry = {"model": name, "kind": model.architecture, "seed": seed}
                 found.append({"key": key, "kind": "nequip", "entry": entry, "dataset": data})
             if model.linear:
-                data = self.frames.dataset(fractions, TRAINING)
+                data = last.data[0] if last.data else self.frames.dataset(fractions, TRAINING)
                 key = add(
                     self.plan,
                     "fit_linear",

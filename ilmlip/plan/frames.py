@@ -18,6 +18,8 @@ from ilmlip.spec.files import Files
 from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
 
+CHOSEN = "chosen"
+"""The data sets' role of what rounds of learning on the fly have added."""
 TRAINING, TESTING = 0, 1
 """The two independent structures of a composition."""
 LARGEST_SEED = 10**8
@@ -208,15 +210,15 @@ class Frames:
         self, x: Composition, structure: int | str, frames: Sequence[tuple[str, int]]
     ) -> tuple[str, ...]:
         """A label of each frame: key of its trajectory, and its number there."""
-        settings = self._labelling(x)
+        settings = self.labelling(x)
         return tuple(
             add(
                 self.plan,
                 "label",
                 {"frame": number, **settings},
-                self._label_needs(trajectory),
+                self.label_needs(trajectory),
                 about={"composition": composition_label(x), "structure": structure},
-                how=self._how(),
+                how=self.how(),
             )
             for trajectory, number in frames
         )
@@ -252,14 +254,14 @@ class Frames:
         found = []
         for group in self.configurations(x, role):
             for one in (group[i] for i in spread(len(group), part.frames)):
-                params: dict[str, Any] = {"frame": one.frame, **self._labelling(x)}
+                params: dict[str, Any] = {"frame": one.frame, **self.labelling(x)}
                 params[part.kind] = plain(getattr(part, part.kind))
                 if part.aimd is not None:
                     params["temperature"] = part.aimd.temperature or one.temperature
                     params[part.kind]["temperature"] = None
                 params["seed"] = one.seed
-                needs = self._label_needs(one.trajectory)
-                found.append(add(self.plan, "series", params, needs, about=about, how=self._how()))
+                needs = self.label_needs(one.trajectory)
+                found.append(add(self.plan, "series", params, needs, about=about, how=self.how()))
         return tuple(found)
 
     def _atoms(self) -> tuple[str, ...]:
@@ -271,29 +273,37 @@ class Frames:
                 "atom",
                 {"element": element, "box": dft.atom_box, **engine_params(dft, (element,))},
                 about={"element": element},
-                how=self._how(),
+                how=self.how(),
             )
             for element in self.elements
         )
 
-    def _labelling(self, x: Composition) -> dict[str, Any]:
+    def labelling(self, x: Composition) -> dict[str, Any]:
         """By which engine, with which settings, frames of a composition are labelled."""
         return engine_params(self.spec.dft, self.spec.system.elements_of(self._counts(x)))
 
-    def _label_needs(self, trajectory: str) -> dict[str, tuple[str, ...]]:
+    def label_needs(self, trajectory: str) -> dict[str, tuple[str, ...]]:
+        """The inputs of a label of a frame of a trajectory."""
         needs: dict[str, tuple[str, ...]] = {"trajectory": (trajectory,)}
         if self.spec.dft.engine == "opls":
             return {"forcefield": (self.forcefield(),), **needs}
         return needs
 
-    def _how(self) -> dict[str, Any]:
+    def how(self) -> dict[str, Any]:
         """What the spec says of labelling that is in no key."""
         return {"retries": plain(list(self.spec.dft.retries))} if self.spec.dft.retries else {}
 
-    def _dataset(self, fractions: tuple[Composition, ...], structure: int, member: int = 0) -> str:
+    def _dataset(
+        self,
+        fractions: tuple[Composition, ...],
+        structure: int,
+        member: int = 0,
+        chosen: tuple[str, ...] = (),
+    ) -> str:
         """The frames of some compositions: to train and validate on, or to test on.
 
         `member`: which split of them, for a committee whose members validate on different frames.
+        `chosen`: labels that rounds of learning on the fly have added.
         """
         if self.spec.dft.files is not None:
             return self._imported(fractions, structure, self.spec.dft.files, member)
@@ -308,12 +318,15 @@ class Frames:
                 needs[part.kind], take[part.kind] = keys, list(part.taken())
         quorum = self.spec.dataset.quorum
         origins = self._origins(fractions, structure, parts) if len(parts) > 1 else {}
+        some = dict.fromkeys(needs, quorum)
+        if chosen:
+            needs[CHOSEN], some[CHOSEN] = chosen, SOME
         return add(
             self.plan,
             "dataset",
             {"take": take, "origins": origins, **self._split(structure, member)},
             needs,
-            quorum=dict.fromkeys(needs, quorum),
+            quorum=some,
             about=self._about_dataset(fractions, structure),
             how={"quorum": quorum},
         )

@@ -75,6 +75,8 @@ def _errors(study: Study, outputs: Sequence[Mapping[str, Path]]) -> list[Part]:
     for point, named in list(zip(study.points, outputs, strict=True))[:MOST_POINTS]:
         if "figure" in named:
             parts.append(Figure(point.label(), named["figure"].read_bytes()))
+    joint = {n: p for n, p in outputs[0].items() if n.startswith("active_all")}
+    parts += outputs_parts(joint)
     if len(study.points) > MOST_POINTS:
         parts.append(Text(f"Figures of the first {MOST_POINTS} of {len(study.points)} points."))
     return parts

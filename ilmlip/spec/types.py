@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
+from ilmlip.spec.active import Active
 from ilmlip.spec.analysis import Analysis
 from ilmlip.spec.cluster import Cluster, Tracking
 from ilmlip.spec.derived import Derived
@@ -140,6 +141,11 @@ class Dataset(Record):
         max_length=5,
         later=True,
     )
+    active: Active | None = field(
+        "Learning on the fly: frames of the models' own dynamics are added in rounds; null: none",
+        default=None,
+        later=True,
+    )
 
     @model_validator(mode="after")
     def _each_kind_once(self) -> Self:
@@ -196,6 +202,8 @@ def _check(spec: Spec) -> None:
     _check_shifts(spec)
     _check_findings(spec)
     _check_outside(spec)
+    if spec.dataset.active is not None:
+        spec.dataset.active.check_models(spec.model.seeds, spec.dft.engine)
     _check_ensemble(spec)
 
 

@@ -22,6 +22,8 @@ from ilmlip.stages.series import SERIES
 
 FRAME = "frame.extxyz"
 """The file that a label leaves."""
+CHOSEN = "chosen"
+"""The role of labels that rounds of learning on the fly have added."""
 
 
 class Chosen(Record):
@@ -70,7 +72,7 @@ class Member:
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Gather the frames of role `labels`, the steps to take of series, or imported frames.
+    """Gather the frames of roles `labels` and CHOSEN, the steps to take of series, or imported frames.
 
     Writes train.extxyz + val.extxyz, or test.extxyz. Raises StageError, naming the label, for a
     frame without energy or forces, with a value that is not finite, or that stands in the set
@@ -82,7 +84,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             inputs.roles.get("labels", ()), _sources(params, inputs, "labels"), strict=True
         )
     ]
-    missing = list(inputs.missing.get("labels", ()))
+    members += _chosen(inputs)
+    missing = [*inputs.missing.get("labels", ()), *inputs.missing.get(CHOSEN, ())]
     for role, steps in params.take.items():
         taken, gone = _taken(inputs.all(role), steps, _sources(params, inputs, role))
         wanted = len(steps) * (len(inputs.all(role)) + len(inputs.missing.get(role, ())))
@@ -120,6 +123,17 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         "missing": missing,
     }
     return Output(files=tuple(f"{name}.extxyz" for name in split), values=values)
+
+
+def _chosen(inputs: Inputs) -> list[Member]:
+    """Of role CHOSEN; a round of learning on the fly may have chosen fewer than it may."""
+    found = []
+    for given in inputs.roles.get(CHOSEN, ()):
+        if "steps" in given.values:
+            found += _taken([given], given.values["steps"], [given.key])[0]
+        elif given.values["there"]:
+            found.append(_label(given, given.key))
+    return found
 
 
 def _sources(params: Params, inputs: Inputs, role: str) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ilmlip.chemistry.boxes import write
 from ilmlip.engines.model_dynamics import TRAJECTORY, read_trajectory
 from ilmlip.errors import StageError
+from ilmlip.observables.selection import evenly
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
@@ -29,7 +30,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     last = len(frames) - 1
     if last < 1:
         raise StageError("the run has no frame but its start; keep frames more often")
-    chosen = sorted({round(i * last / params.count) for i in range(1, params.count + 1)} - {0})
+    chosen = evenly(last, params.count)
     taken = []
     for i in chosen:
         atoms = frames[i]

@@ -22,9 +22,16 @@ from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import solve
 from ilmlip.record import Record, field
 from ilmlip.spec.model import Training
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Given, Inputs, Output, Resources, Stage
 
 DATA = (TRAIN_FILE, VAL_FILE)
+FILES = (
+    nequip_weights.NETWORK,
+    nequip_weights.WEIGHTS,
+    nequip_weights.CHECKPOINT,
+    CONFIG,
+    nequip.CURVE,
+)
 
 
 class Params(Record):
@@ -40,11 +47,14 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Train on role `dataset`; writes the model, config.yaml, curve.csv.
 
     The model is model.json and weights.npz, and once more model.ckpt for nequip's own tools. A
-    training that was broken off goes on from its last checkpoint.
+    training that was broken off goes on from its last checkpoint. Of a round of learning on the fly
+    (role `round`: what it chose) that added nothing, the model is that of role `earlier`.
 
     values: `shifts` of the elements in eV before (`start`) and in the model (`end`); errors of the
     model on the validation frames (`val_energy_mae`, meV/atom, `val_force_mae`, meV/Å …); steps.
     """
+    if "round" in inputs.roles and not any(one.values["chosen"] for one in inputs.all("round")):
+        return _carried(inputs.one("earlier"), work)
     device = str(inputs.how.get("device", "cpu"))
     nequip.check_device(device)
     data = inputs.one("dataset").path
@@ -74,17 +84,19 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         **_validation(held, nequip.load(work)),
     }
     return Output(
-        files=(
-            nequip_weights.NETWORK,
-            nequip_weights.WEIGHTS,
-            nequip_weights.CHECKPOINT,
-            CONFIG,
-            nequip.CURVE,
-        ),
+        files=FILES,
         values=values,
         tools=nequip.tools(),
         notes={"nequip_train_seconds": seconds, "went_on_from_step": begun},
     )
+
+
+def _carried(earlier: Given, work: Path) -> Output:
+    """The model of the round before, as it is: there is nothing new to learn."""
+    for name in FILES:
+        shutil.copyfile(earlier.path / name, work / name)
+    notes = {"nequip_train_seconds": 0.0, "went_on_from_step": None}
+    return Output(FILES, {**earlier.values, "carried": True}, nequip.tools(), notes)
 
 
 def _check(training: Training, frames: list[Frame], held: list[Frame]) -> bool:

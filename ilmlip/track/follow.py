@@ -18,7 +18,9 @@ from ilmlip.track.curves import sample_curve, training_curve
 from ilmlip.track.mlflow_log import Log, is_refusal
 
 Event = Mapping[str, Any]
-CHILDREN = ("train", "fit_linear", "sample", "md")
+DYNAMICS = ("sample", "md", "explore")
+"""Stages that leave a table of a run."""
+CHILDREN = ("train", "fit_linear", *DYNAMICS)
 """Stages that have a run of their own in MLflow."""
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
 """Tags of a failed task's run; gone once it succeeds."""
@@ -128,7 +130,7 @@ class Follower:
         """The child run of a training or MD run, with all that its result holds."""
         child = self._open(event, result.started)
         self.log.untag(child, *OF_A_FAILURE)
-        curve = sample_curve if event["stage"] in ("sample", "md") else training_curve
+        curve = sample_curve if event["stage"] in DYNAMICS else training_curve
         points = curve(result)
         self.log.curve(child, points, result.started, result.seconds)
         numbers = {k: float(v) for k, v in result.values.items() if isinstance(v, (int, float))}
@@ -256,6 +258,9 @@ def name_of(event: Event) -> str:
     about = event["about"]
     if event["stage"] == "sample":
         return f"MD x = {about.get('composition')} structure {about.get('structure')}"
+    if event["stage"] == "explore":
+        where = f"{about.get('training')} round {about.get('round')} x = {about.get('composition')}"
+        return f"MD of {where} {about.get('T'):g} K"
     if event["stage"] == "md":
         return (
             f"MD of {about.get('training')} seed {about.get('seed')} x = {about.get('composition')} "

@@ -1,0 +1,219 @@
+"""Learning on the fly, unrolled: every round is in the plan, and says itself whether it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ilmlip.hashing import digest, plain
+from ilmlip.plan.add import SOME, About, add
+from ilmlip.plan.frames import TESTING, TRAINING, Frames
+from ilmlip.plan.graph import Plan
+from ilmlip.spec.active import Active
+from ilmlip.spec.derived import VolumeScan
+from ilmlip.spec.mixtures import Composition, composition_label, set_label
+from ilmlip.spec.types import Spec
+
+Needs = Mapping[str, tuple[str, ...]]
+Train = Callable[[int, str, Needs], str]
+"""Adds a training: seed, data set, what it needs besides; returns its key."""
+THERMO = 10.0
+"""Time between lines of a run's table, fs."""
+FILES = {"active": "active.csv", "active_page": "active.md", "active_figure": "active.png"}
+
+
+@dataclass(frozen=True)
+class Round:
+    """The models of one round, and what was looked at with them; round 0 is the first training."""
+
+    training: str
+    number: int
+    members: tuple[str, ...]
+    """Key of each seed's training."""
+    data: tuple[str, ...]
+    """Key of each seed's data set."""
+    explored: dict[Composition, str] = field(default_factory=dict)
+    """Key of the run at each composition."""
+    chosen: dict[Composition, str] = field(default_factory=dict)
+    """Key of what was chosen of it."""
+
+
+def learn(
+    plan: Plan,
+    spec: Spec,
+    frames: Frames,
+    fractions: tuple[Composition, ...],
+    train: Train,
+    about: About,
+) -> list[Round]:
+    """The rounds of one training set; a single one without learning on the fly.
+
+    Every round trains all seeds anew on all frames that there are by then. The last one chooses none.
+    """
+    active, seeds = spec.dataset.active, spec.model.seeds
+    found: list[Round] = []
+    chosen: tuple[str, ...] = ()
+    more: dict[str, tuple[str, ...]] = {}
+    last = 0 if active is None else active.rounds
+    for number in range(last + 1):
+        data = tuple(
+            frames.dataset(fractions, TRAINING, place if spec.model.committee_splits else 0, chosen)
+            for place in range(len(seeds))
+        )
+        members = []
+        for place, (seed, own) in enumerate(zip(seeds, data, strict=True)):
+            earlier = {"earlier": (found[-1].members[place],)} if found else {}
+            members.append(train(seed, own, {**earlier, **more}))
+        made = Round(set_label(fractions), number, tuple(members), data)
+        if active is not None and (number < last or active.check):
+            before = found[-1].chosen if found else {}
+            for x in fractions:
+                made.explored[x] = _explore(plan, frames, active, x, made, before.get(x), about)
+                count = active.frames if number < last else 0
+                made.chosen[x] = _choose(plan, active, x, made, count)
+                chosen += chosen_labels(frames, x, made.chosen[x], count, "chosen", active.scan)
+            more = {"round": tuple(made.chosen.values())}
+        found.append(made)
+    return found
+
+
+def _explore(
+    plan: Plan,
+    frames: Frames,
+    active: Active,
+    x: Composition,
+    made: Round,
+    before: str | None,
+    about: About,
+) -> str:
+    """A run of the first member from the end of the trajectory that is trained on."""
+    # the same first velocities however frames are chosen, so that ways of choosing compare
+    name = ["active", composition_label(x), active.run.temperature, made.number]
+    step = active.run.timestep
+    needs = {
+        "model": made.members,
+        "structure": (frames.configurations(x, TRAINING)[0][-1].trajectory,),
+        **({} if before is None else {"before": (before,)}),
+    }
+    params: dict[str, Any] = {
+        "run": active.run,
+        "seed": int(digest("ilmlip.seed", name), 16) % 2**31,
+        "thermo_every": max(1, round(THERMO / step)),
+        "frame_every": round(active.interval / step),
+        "guards": active.guards,
+    }
+    told: About = {
+        "composition": composition_label(x),
+        "round": made.number,
+        "T": active.run.temperature,
+    }
+    return add(plan, "explore", params, needs, about={**about, **told})
+
+
+def _choose(plan: Plan, active: Active, x: Composition, made: Round, count: int) -> str:
+    name = ["choose", composition_label(x), made.number]
+    params: dict[str, Any] = {
+        "choose": active.choose,
+        "frames": count,
+        "check": active.check,
+        "apart": active.apart,
+        "stop": active.stop,
+        "highest": active.highest,
+        "seed": int(digest("ilmlip.seed", name), 16) % 2**31,
+    }
+    told: About = {"composition": composition_label(x), "round": made.number}
+    return add(plan, "choose", params, {"explored": (made.explored[x],)}, about=told)
+
+
+def chosen_labels(
+    frames: Frames,
+    x: Composition,
+    explored: str,
+    count: int,
+    of: str,
+    scan: VolumeScan | None = None,
+) -> tuple[str, ...]:
+    """Labels of up to `count` frames of composition `x` that a round chose (or is to check)."""
+    settings = frames.labelling(x)
+    about: About = {"composition": composition_label(x), "structure": of}
+    return tuple(
+        add(
+            frames.plan,
+            "label_chosen",
+            {"frame": number, "of": of, "scan": scan, **settings},
+            frames.label_needs(explored),
+            about=about,
+            how=frames.how(),
+        )
+        for number in range(count)
+    )
+
+
+def learnt(
+    plan: Plan, spec: Spec, frames: Frames, rounds: Sequence[Round]
+) -> dict[str, tuple[str, str]]:
+    """What the rounds brought: the error in dynamics and in testing against the number of labels."""
+    active = spec.dataset.active
+    if active is None:
+        return {}
+    entries: list[dict[str, Any]] = []
+    roles = ("dataset", "explored", "chosen", "checked", "testing")
+    needs: dict[str, list[str]] = {role: [] for role in roles}
+    for made in rounds:
+        for x, explored in made.explored.items():
+            tested = x in spec.compositions.fractions
+            entries.append(
+                {
+                    "choose": active.choose,
+                    "training": made.training,
+                    "composition": composition_label(x),
+                    "round": made.number,
+                    "members": len(made.members) if tested else 0,
+                    "check": active.check,
+                }
+            )
+            needs["dataset"].append(made.data[0])
+            needs["explored"].append(explored)
+            needs["chosen"].append(made.chosen[x])
+            needs["checked"] += chosen_labels(frames, x, made.chosen[x], active.check, "checked")
+            if tested:
+                needs["testing"] += _evaluations(plan, frames, made, x)
+    given = {role: tuple(keys) for role, keys in needs.items() if keys}
+    some = dict.fromkeys(given, SOME)
+    key = add(plan, "active_report", {"entries": tuple(entries)}, given, quorum=some)
+    return {output: (key, file) for output, file in FILES.items()}
+
+
+def together(plan: Plan) -> None:
+    """The rounds of all points of a sweep in one table and figure: outputs of the first point."""
+    tables = dict.fromkeys(made["active"][0] for made in plan.outputs if "active" in made)
+    if len(tables) < 2:
+        return
+    entries: list[Any] = []
+    needs: dict[str, tuple[str, ...]] = {}
+    for key in tables:
+        entries += plain(plan.tasks[key].params)["entries"]
+        for role, keys in plan.tasks[key].needs.items():
+            needs[role] = needs.get(role, ()) + keys
+    params = {"entries": tuple(entries)}
+    joined = add(plan, "active_report", params, needs, quorum=dict.fromkeys(needs, SOME))
+    plan.outputs[0] |= {
+        output.replace("active", "active_all"): (joined, file) for output, file in FILES.items()
+    }
+
+
+def _evaluations(plan: Plan, frames: Frames, made: Round, x: Composition) -> list[str]:
+    """Each member on the test frames of a composition; of the last round the study has them anyhow."""
+    tests = frames.dataset((x,), TESTING)
+    about: About = {"training": made.training, "round": made.number}
+    return [
+        add(
+            plan,
+            "evaluate",
+            {"kind": "nequip"},
+            {"model": (member,), "dataset": (tests,)},
+            about={**about, "composition": composition_label(x), "model": member},
+        )
+        for member in made.members
+    ]
