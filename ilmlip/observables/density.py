@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,3 +57,20 @@ def mean_density(values: ArrayLike, start: Literal["half", "settled"] | int = "h
         raise ValueError(f"start at frame {first} of {len(series)}")
     kept = series[first:]
     return Density(mean_and_error(kept), float(kept.std(ddof=1)), first)
+
+
+def measured_density(
+    points: Sequence[tuple[float, float, float, float]], temperature: float, pressure: float
+) -> tuple[float, float, float] | None:
+    """Density and uncertainty by experiment (g/cm³), and the temperature that they are of (K).
+
+    points: temperature (K), pressure (bar), density, uncertainty. Of those within 2 bar or 2 % of the
+    pressure: interpolated in temperature; outside of the measured range its nearest end, which the
+    returned temperature says. None if nothing was measured at the pressure.
+    """
+    near = sorted(p for p in points if abs(p[1] - pressure) <= max(2.0, 0.02 * abs(pressure)))
+    if not near:
+        return None
+    at, _, density, error = np.array(near).T
+    there = float(np.clip(temperature, at[0], at[-1]))
+    return float(np.interp(there, at, density)), float(np.interp(there, at, error)), there

@@ -89,6 +89,9 @@ def study_key(specs: Sequence[Spec]) -> str:
             model.pop("package")  # likewise
         data["model"].get("fine_tune", {}).pop("package", None)
         data.get("ensemble", {}).get("start", {}).pop("file", None)
+        for salt in data["system"].get("salts", {}).values():  # they stand beside, no more
+            salt.pop("measured", None)
+            salt.pop("measured_source", None)
         for name in ("cluster", "tracking", "store", "lint"):
             data.pop(name, None)
         found.append(digest("ilmlip.study", data)[:24])

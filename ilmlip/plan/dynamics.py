@@ -22,6 +22,7 @@ OBSERVED = {
     "observables": "observables.csv",
     "observables_page": "observables.md",
     "observables_figure": "observables.png",
+    "densities_figure": "densities.png",
 }
 COMPRESSED = {
     "compressibility": "compressibility.csv",
@@ -32,6 +33,11 @@ VALIDATED = {
     "validation": "validation.csv",
     "validation_page": "validation.md",
     "validation_figure": "validation.png",
+}
+TRUSTED = {
+    "committee": "committee.csv",
+    "committee_page": "committee.md",
+    "committee_figure": "committee.png",
 }
 
 
@@ -74,8 +80,12 @@ def dynamics(
         key = _compressibilities(plan, runs, made_of)
         outputs |= {output: (key, file) for output, file in COMPRESSED.items()}
     if ensemble.validate_frames:
-        key = _validated(plan, spec, frames, runs, of)
+        data = _labelled(plan, spec, frames, runs, of)
+        key = _validated(plan, runs, of, data)
         outputs |= {output: (key, file) for output, file in VALIDATED.items()}
+        if spec.model.committee:
+            key = _trusted(plan, spec, models, runs, of, data)
+            outputs |= {output: (key, file) for output, file in TRUSTED.items()}
     return outputs
 
 
@@ -134,10 +144,26 @@ def _observed(plan: Plan, spec: Spec, runs: Mapping[str, Mapping[str, Any]]) -> 
     return add(
         plan,
         "observe_report",
-        {"runs": tuple(runs.values())},
+        {"runs": tuple(runs.values()), **_by_experiment(spec, runs)},
         {"observed": tuple(found)},
         quorum={"observed": SOME},
     )
+
+
+def _by_experiment(spec: Spec, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The measured densities of the pure salts among the compositions that are run."""
+    measured, sources = {}, []
+    labels = {entry["composition"] for entry in runs.values()}
+    for x in spec.compositions.fractions:
+        if composition_label(x) not in labels or spec.system.crystal is not None:
+            continue
+        counts = ion_counts(spec.system, spec.compositions, x)
+        for salt in spec.system.salts.values():
+            alike = counts.keys() == salt.ions.keys()
+            if salt.measured and alike and len({counts[i] / n for i, n in salt.ions.items()}) == 1:
+                measured[composition_label(x)] = salt.measured
+                sources.append(salt.measured_source)
+    return {"measured": measured, "source": "; ".join(dict.fromkeys(sources))} if measured else {}
 
 
 def _compressibilities(
@@ -151,33 +177,74 @@ def _compressibilities(
     return add(plan, "compressibility", params, {"md": tuple(runs)}, quorum={"md": SOME})
 
 
-def _validated(
+def _labelled(
     plan: Plan,
     spec: Spec,
     frames: Frames,
     runs: Mapping[str, Mapping[str, Any]],
     of: Mapping[str, tuple[Mapping[str, Any], Composition]],
+) -> dict[str, str]:
+    """Frames of each run labelled by the reference, as a test set."""
+    count = spec.ensemble.validate_frames
+    found = {}
+    for key in runs:
+        chosen = add(plan, "md_frames", {"count": count}, {"md": (key,)})
+        found[key] = frames.labelled_from(of[key][1], chosen, count)
+    return found
+
+
+def _predicted(plan: Plan, model: str, data: str, x: Composition) -> str:
+    """A model's evaluation on frames of a run."""
+    about = {"kind": "md", "composition": composition_label(x)}
+    return add(
+        plan, "evaluate", {"kind": "nequip"}, {"model": (model,), "dataset": (data,)}, about=about
+    )
+
+
+def _validated(
+    plan: Plan,
+    runs: Mapping[str, Mapping[str, Any]],
+    of: Mapping[str, tuple[Mapping[str, Any], Composition]],
+    data: Mapping[str, str],
 ) -> str:
-    """Frames of each run labelled by the reference and predicted by the model, beside the test set."""
+    """Labelled frames of each run predicted by the model, beside the test set."""
     needs: dict[str, list[str]] = {"evaluation": [], "testing": [], "dataset": []}
     for key in runs:
         model, x = of[key]
-        count = spec.ensemble.validate_frames
-        chosen = add(plan, "md_frames", {"count": count}, {"md": (key,)})
-        data = frames.labelled_from(x, chosen, count)
-        needs["dataset"].append(data)
+        needs["dataset"].append(data[key])
         needs["testing"].append(model["evaluations"][x])
-        evaluated = add(
-            plan,
-            "evaluate",
-            {"kind": "nequip"},
-            {"model": (model["key"],), "dataset": (data,)},
-            about={"kind": "md", "composition": composition_label(x)},
-        )
-        needs["evaluation"].append(evaluated)
+        needs["evaluation"].append(_predicted(plan, model["key"], data[key], x))
     return add(
         plan,
         "validate",
+        {"runs": tuple(runs.values())},
+        {role: tuple(keys) for role, keys in needs.items()},
+        quorum=dict.fromkeys(needs, SOME),
+    )
+
+
+def _trusted(
+    plan: Plan,
+    spec: Spec,
+    models: Sequence[Mapping[str, Any]],
+    runs: Mapping[str, Mapping[str, Any]],
+    of: Mapping[str, tuple[Mapping[str, Any], Composition]],
+    data: Mapping[str, str],
+) -> str:
+    """The spread of each run's committee along the run, beside its error."""
+    needs: dict[str, list[str]] = {"committee": [], "dataset": []}
+    for key in runs:
+        name, x = of[key][0]["entry"]["model"], of[key][1]
+        alike = [m for m in models if m["kind"] == "nequip" and m["entry"]["model"] == name]
+        members = alike[: spec.model.committee]
+        evaluations = tuple(_predicted(plan, m["key"], data[key], x) for m in members)
+        inputs = {"evaluations": evaluations, "dataset": (data[key],)}
+        about = {"training": name, "composition": composition_label(x), "kind": "md"}
+        needs["committee"].append(add(plan, "committee", {}, inputs, about=about))
+        needs["dataset"].append(data[key])
+    return add(
+        plan,
+        "trust",
         {"runs": tuple(runs.values())},
         {role: tuple(keys) for role, keys in needs.items()},
         quorum=dict.fromkeys(needs, SOME),

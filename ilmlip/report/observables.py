@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ilmlip.observables.expansion import Expansion
 from ilmlip.report.dataset import markdown
+from ilmlip.report.densities import DENSITIES
 from ilmlip.report.runs import MOST
 
 TABLE, PAGE, FIGURE = "observables.csv", "observables.md", "observables.png"
@@ -60,11 +61,12 @@ def write_csv(path: Path, found: Sequence[Observed]) -> None:
                 writer.writerow([*row, name, shown, "" if error is None else f"{error:.4g}"])
 
 
-def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int) -> str:
+def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int, source: str = "") -> str:
     """What people look at first, a line a run; what is missing, and why."""
     parts = [
         "# What the runs say of the liquid\n\nStandard errors by blocks or jackknife. Everything else "
-        f"is in {TABLE}.\n\n{markdown(_HEAD, [_row(one) for one in found])}\n"
+        f"is in {TABLE}.{_of_experiment(source)}\n\n"
+        f"{markdown(_HEAD, [_row(one) for one in found])}\n"
     ]
     if moved := [row for one in found for row in _moved(one)]:
         head = ["run", "ion", "D, 10⁻⁹ m²/s", "regime", "transference"]
@@ -83,10 +85,22 @@ def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int) -> str:
     if lacking:
         parts.append(f"{lacking} runs have no result.\n")
     parts.append(f"![How ions stand and move]({FIGURE})\n")
+    parts.append(f"![Density against temperature]({DENSITIES})\n")
     return "\n".join(parts)
 
 
-_HEAD = ["run", "bonds hold", "density, g/cm³", "settled after, ps", "drift, g/cm³/ps"]
+def _of_experiment(source: str) -> str:
+    return f" Experiment: {source}." if source else ""
+
+
+_HEAD = [
+    "run",
+    "bonds hold",
+    "density, g/cm³",
+    "experiment",
+    "settled after, ps",
+    "drift, g/cm³/ps",
+]
 _HEAD += ["κ_T by fluctuations, 10⁻¹⁰/Pa", "σ (Nernst–Einstein), S/m"]
 
 
@@ -105,11 +119,20 @@ def _row(one: Observed) -> list[str]:
         one.name,
         bonds,
         _with_error(values, "density"),
+        _experiment(one),
         "–" if settled is None else f"{settled:.3g}",
         drift,
         _with_error(values, "compressibility", 1e5),
         sigma,
     ]
+
+
+def _experiment(one: Observed) -> str:
+    """The measured density, with its temperature where it is another one."""
+    shown = _with_error(one.values, "experiment")
+    there = one.values.get("experiment_temperature")
+    off = there is not None and abs(there - float(one.about["temperature"])) > 1e-6
+    return f"{shown} (at {there:g} K)" if off else shown
 
 
 def _moved(one: Observed) -> list[list[str]]:

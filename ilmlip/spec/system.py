@@ -15,6 +15,15 @@ from ilmlip.record import Record, field
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}$")]
 
 
+class Measured(Record):
+    """A measured density of a liquid."""
+
+    temperature: float = field("Temperature", unit="K", gt=0, le=1e5)
+    pressure: float = field("Pressure", unit="bar", ge=0, le=1e7)
+    density: float = field("Density", unit="g/cm³", gt=0, le=100)
+    error: float = field("Stated uncertainty", unit="g/cm³", ge=0, default=0.0)
+
+
 class Salt(Record):
     """One salt: how many of which ions make a formula unit, and how much room it takes."""
 
@@ -23,6 +32,19 @@ class Salt(Record):
         "Volume of a formula unit in the liquid", unit="cm³/mol", ge=1, le=1e6
     )
     molar_volume_source: str = field("Where the molar volume comes from", min_length=1)
+    measured: tuple[Measured, ...] = field(
+        "Densities of the pure liquid by experiment, which those of runs stand beside",
+        default=(),
+        max_length=10000,
+        later=True,
+    )
+    measured_source: str = field("Where they come from", default="", later=True)
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if self.measured and not self.measured_source:
+            raise SpecError("system.salts", "measured densities need a measured_source")
+        return self
 
 
 class System(Record):

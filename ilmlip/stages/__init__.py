@@ -37,6 +37,7 @@ NAMES = (
     "compressibility",
     "md_frames",
     "validate",
+    "trust",
     "explore",
     "choose",
     "label_chosen",

@@ -7,7 +7,7 @@ import pytest
 from scipy import constants
 from synthetic import autoregressive
 
-from ilmlip.observables.density import densities, mean_density
+from ilmlip.observables.density import densities, mean_density, measured_density
 
 
 def test_water_has_the_density_of_water() -> None:
@@ -60,3 +60,12 @@ def test_refuses_too_few_frames() -> None:
         mean_density(np.ones(14))
     with pytest.raises(ValueError, match="frame 20 of 16"):
         mean_density(np.ones(16), 20)
+
+
+def test_what_was_measured_is_interpolated_in_temperature_and_never_beyond() -> None:
+    points = [(350.0, 1.0, 1.42, 0.01), (370.0, 1.01325, 1.40, 0.02), (350.0, 500.0, 1.45, 0.01)]
+    assert measured_density(points, 360.0, 1.0) == pytest.approx((1.41, 0.015, 360.0))
+    assert measured_density(points, 300.0, 1.0) == pytest.approx((1.42, 0.01, 350.0))
+    assert measured_density(points, 400.0, 1.0) == pytest.approx((1.40, 0.02, 370.0))
+    assert measured_density(points, 350.0, 505.0) == pytest.approx((1.45, 0.01, 350.0))
+    assert measured_density(points, 350.0, 100.0) is None

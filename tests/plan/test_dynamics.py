@@ -211,3 +211,37 @@ def test_lammps_moves_the_atoms_if_it_is_asked_to() -> None:
     assert not {task.key for task in found} & {task.key for task in usual}
     with pytest.raises(SpecError, match="lammps"):
         load(["quickstart", *NVT, "ensemble.engine=gromacs"])
+
+
+def test_a_committee_predicts_the_labelled_frames_of_each_run() -> None:
+    words = ("ensemble.fractions=[0.4]", "ensemble.training=[[0.4]]", "ensemble.validate_frames=4")
+    made = plan(*NVT, *words, "model.committee=3")
+    (trusted,) = (task for task in made if task.stage == "trust")
+    (key,) = trusted.needs["committee"]
+    together = made.tasks[key]
+    models = [made.tasks[e].needs["model"][0] for e in together.needs["evaluations"]]
+    assert [made.tasks[m].about["seed"] for m in models] == [1, 2, 3]
+    assert together.needs["dataset"] == trusted.needs["dataset"]
+    assert made.outputs[0]["committee_page"][1] == "committee.md"
+    assert "committee" not in plan(*NVT, *words).outputs[0]
+
+
+def test_measured_densities_stand_beside_runs_of_the_pure_salt_alone() -> None:
+    chosen = ("ensemble=npt", "ensemble.duration=1000", "model.loss.stress=1")
+    made = plan(*chosen, "ensemble.fractions=[0.0,0.4]")
+    (report,) = (task for task in made if task.stage == "observe_report")
+    assert report.params.measured.keys() == {"0.0"}
+    assert "Taguchi" in report.params.source
+    first = report.params.measured["0.0"][0]
+    assert (first.temperature, first.density) == (353.15, 1.422)
+    without = plan(*chosen, "ensemble.fractions=[0.4]")
+    (report,) = (task for task in without if task.stage == "observe_report")
+    assert report.params.measured == {} and report.params.source == ""
+
+
+def test_what_was_measured_is_no_part_of_what_a_study_is() -> None:
+    spec = load(["quickstart"])
+    other = load(["quickstart", "system.salts.EMIMPF6.measured=[]"])
+    assert study_key([spec]) == study_key([other])
+    with pytest.raises(SpecError, match="measured_source"):
+        load(["quickstart", "system.salts.EMIMPF6.measured_source=''"])

@@ -127,12 +127,20 @@ def test_all_runs_in_one_table(tmp_path: Path) -> None:
             "reasons": {"transport": "too short"},
         }  # fmt: skip
         given.append(Given(f"observe-{i}", folder, values))
-    params = observe_report.Params.model_validate({"runs": runs})
+    measured = [
+        {"temperature": t, "pressure": 1, "density": d, "error": 0.01}
+        for t, d in ((340, 1.47), (360, 1.43), (390, 1.40))
+    ]
+    about = {"runs": runs, "measured": {"0.4": measured}, "source": "Somebody (1999)"}
+    params = observe_report.Params.model_validate(about)
     output = observe_report.run(params, Inputs({"observed": tuple(given)}), tmp_path)
     assert output.values == {"runs": 3, "bonds_hold": 1}
     page = (tmp_path / output.files[1]).read_text()
     assert "| Y |" in page and "**N**: P0–F3 broke" in page
     assert "transport: too short" in page
+    assert "Experiment: Somebody (1999)" in page and "| 1.45 ± 0.01 |" in page
+    assert "1.47 ± 0.01 (at 340 K)" in page and "1.4 ± 0.01 (at 390 K)" in page
+    assert (tmp_path / "densities.png").stat().st_size > 5000
     assert "-1 ± 0.028" in page and "6.67 ±" in page  # dρ/dT in 1e-3 g/cm³/K, α in 1e-4/K
     with (tmp_path / output.files[0]).open() as lines:
         rows = [row for row in csv.DictReader(lines) if row["quantity"] == "density"]
