@@ -114,9 +114,15 @@ def run(which: str, model: str, start: str, kind: str, count: str) -> None:
     print(json.dumps({"seconds": seconds}))
 
 
+NEVER = Guards(temperature=1e9, force=1e9, distance=1e-3, densities=(1e-6, 1e6))
+"""ASE's loop has no guards, and both must do the same steps."""
+
+
 def _through(atoms: Any, calculator: Any, made: Any) -> None:
     every = model_dynamics.Every(*EVERY, restart=2000)
-    model_dynamics.run(atoms, calculator, made, 1, every, Guards(), Path.cwd())
+    ended = model_dynamics.run(atoms, calculator, made, 1, every, NEVER, Path.cwd())
+    if ended.reason:
+        raise RuntimeError(f"the run ended at step {ended.steps}: {ended.reason}")
 
 
 def _alone(atoms: Any, calculator: Any, made: Any, steps: int) -> None:

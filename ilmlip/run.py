@@ -21,6 +21,7 @@ from ilmlip.report import learning_curve
 from ilmlip.report.sweep import write_sweep
 from ilmlip.spec.study import Study, study_data
 from ilmlip.spec.types import Spec
+from ilmlip.stages import stage
 from ilmlip.store import Store
 
 THERE = ("done", "cached")
@@ -101,10 +102,14 @@ def _drive(
         elif how == "failed":
             events.failed(task, driver.outcome.failures[task.key])
 
+    def began(task: Task) -> None:
+        if stage(task.stage).goes_on:  # the others are over soon
+            events.began(task)
+
     from ilmlip.execute.jobs import submitter
 
     jobs = submitter(spec.cluster, store.root, folder)
-    driver = Driver(plan, store, spec.cluster, jobs, folder, listen)
+    driver = Driver(plan, store, spec.cluster, jobs, folder, listen, began)
     try:
         return driver.run()
     except BaseException:
@@ -145,11 +150,12 @@ def lay_out(
         if learning_curve.FIELD in study.swept() and any(matrices):
             found["learning_curve"] = str(folder / "learning_curve.png")
             learning_curve.draw(Path(found["learning_curve"]), swept, matrices)
+        joint = [name for name in points[0] if name.startswith("active_all")]
         if study.spec.analysis.scan is not None:
-            for name in ("paper", "paper_table", "paper_page"):
-                if name in points[0]:
-                    found[name] = str(folder / Path(points[0][name]).name)
-                    shutil.copyfile(points[0][name], found[name])
+            joint += [name for name in ("paper", "paper_table", "paper_page") if name in points[0]]
+        for name in joint:
+            found[name] = str(folder / Path(points[0][name]).name)
+            shutil.copyfile(points[0][name], found[name])
     return found, points
 
 

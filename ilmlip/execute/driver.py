@@ -45,7 +45,7 @@ Listener = Callable[[Task, Settled], None]
 
 
 class Driver:
-    """One pass over a plan. `listen` is told of each task as it is settled."""
+    """One pass over a plan. `listen` is told of each task as it is settled, `began` as it begins."""
 
     def __init__(
         self,
@@ -55,9 +55,11 @@ class Driver:
         submitter: Submitter,
         folder: Path,
         listen: Listener,
+        began: Callable[[Task], None] = lambda _: None,
     ) -> None:
         self.plan, self.store, self.cluster = plan, store, cluster
         self.submitter, self.folder, self.listen = submitter, folder, listen
+        self.began = began
         self.outcome = Outcome()
         self.claims = Claims(store.root)
         self.slots = Slots.of(cluster)
@@ -162,8 +164,11 @@ class Driver:
         moved = False
         for job in list(self.jobs):
             over = job.handle.ended()  # asked first: what it reported before is then all there
-            for key, end in job.news():
-                self._ended(self.plan.tasks[key], end)
+            for key, how in job.news():
+                if how == "began":
+                    self.began(self.plan.tasks[key])
+                    continue
+                self._ended(self.plan.tasks[key], how)
                 moved = True
             if over:
                 self.jobs.remove(job)

@@ -27,6 +27,10 @@ class Events:
         write_text(self.folder / "driver.pid", f"{os.getpid()}\n")
         self._say("start", run=self.run, **what)
 
+    def began(self, task: Task) -> None:
+        """A task whose course can be followed is being worked on."""
+        self._say("began", key=task.key, stage=task.stage, about=dict(task.about))
+
     def task(self, task: Task) -> None:
         """A task published its result."""
         self._say("task", key=task.key, stage=task.stage, about=dict(task.about))

@@ -50,7 +50,7 @@ class Job:
     """How each finished task ended, by key."""
 
     def news(self) -> Iterator[tuple[str, str]]:
-        """(key, end) of each task that ended since the last call."""
+        """(key, how) of each task that began ("began") or ended since the last call."""
         if not self.report.exists():
             return
         with self.report.open() as lines:
@@ -61,6 +61,7 @@ class Job:
                 self.began = True
                 if "start" in said:
                     self.current = said["start"]
+                    yield said["start"], "began"
                 elif "end" in said:
                     self.current = None
                     self.ended[said["end"]] = said["state"]

@@ -58,7 +58,8 @@ def page(found: Sequence[Trusted], lacking: int) -> str:
         "force on an atom as a vector, the error that of their mean against the reference; root mean "
         "squares. Spearman's ρ is 1 where the spread ranks the error without fail and 0 where it says "
         "nothing; over frames only what differs between frames counts. An error above the spread is "
-        f"one that all members share.\n\n{markdown(head, rows)}\n{left}\n![Spread and error]({FIGURE})\n"
+        f"one that all members share.\n\n{markdown(head, rows)}\n{left}\n"
+        f"![Spread and error]({FIGURE})\n"
     )
 
 

@@ -11,7 +11,8 @@ StageName = Literal[
     "imported", "dataset", "dataset_report", "series_report", "train", "package",
     "compile_model", "fit_linear", "evaluate", "committee", "matrix", "ion_energies", "parity",
     "start", "md", "md_report", "observe", "observe_report", "compressibility",
-    "md_frames", "validate", "trust", "explore", "choose", "label_chosen", "active_report", "findings", "paper", "scan",
+    "md_frames", "validate", "trust", "explore", "choose", "label_chosen", "active_report",
+    "findings", "paper", "scan",
 ]  # fmt: skip
 """The stages that a spec compiles into."""
 

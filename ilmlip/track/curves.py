@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from ilmlip.store import Result
 
-POINTS = 500
-"""Most points of one curve that are logged; a longer one is thinned evenly, its end kept."""
+POINTS = 250
+"""Rows of a curve that are all logged; of as many more each second one, of twice as many each fourth …
+A row is logged or not whatever comes after it, so that a curve can be logged while it grows."""
 MD = {
     "temperature_K": "temperature",
     "pressure_bar": "pressure",
@@ -38,12 +40,20 @@ def _points(path: Path, names: dict[str, str]) -> list[Point]:
         return []
     with path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    rows = rows[:: -max(1, -(-len(rows) // POINTS))][::-1]
-    found: list[Point] = []
-    for row in rows:
-        step = int(float(row["step"]))
-        for column, value in row.items():
-            if column == "step" or not value or (names and column not in names):
-                continue
-            found.append((step, names.get(column, column), float(value)))
-    return found
+    kept = [row for i, row in enumerate(rows) if is_kept(i) or i == len(rows) - 1]
+    return [point for row in kept for point in row_points(row, names)]
+
+
+def is_kept(row: int) -> bool:
+    """Whether a row of a table, from 0, is logged; so is the last one."""
+    return row % (1 << (row // POINTS).bit_length()) == 0
+
+
+def row_points(row: Mapping[str, str], names: Mapping[str, str]) -> list[Point]:
+    """The points of one row: of the columns in `names` by those names, or of all if it is empty."""
+    step = int(float(row["step"]))
+    return [
+        (step, names.get(column, column), float(value))
+        for column, value in row.items()
+        if column != "step" and value and (column in names or not names)
+    ]

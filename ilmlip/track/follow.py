@@ -15,6 +15,7 @@ from ilmlip.errors import StoreError
 from ilmlip.store import Result, Store, write_text
 from ilmlip.track import is_complete, progress
 from ilmlip.track.curves import sample_curve, training_curve
+from ilmlip.track.live import Live
 from ilmlip.track.mlflow_log import Log, is_refusal
 
 Event = Mapping[str, Any]
@@ -35,10 +36,12 @@ class Follower:
         self.folder, self.store, self.log = folder, store, client
         self.state = progress(folder)
         self.skipped = 0
+        self.live = Live(store, client)
         if not is_complete(folder):
             self._start_over_elsewhere()
         self._handle: dict[str, Callable[[Event], None]] = {
             "start": self._start,
+            "began": self._began,
             "task": self._task,
             "failed": self._failed,
             "end": self._end,
@@ -62,6 +65,7 @@ class Follower:
             end = lines.tell()
         if not self.state.get("complete") and not alive:
             self._abandoned(end)
+        self.live.look(self.state.get("running", {}))
         return bool(self.state.get("complete"))
 
     def _log_line(self, line: bytes) -> str:
@@ -115,7 +119,14 @@ class Follower:
         self.log.params(parent, event["params"])
         self.log.text(parent, json.dumps(event["spec"], indent=1), "spec.json")
 
+    def _began(self, event: Event) -> None:
+        """A run of dynamics begins: its curves are logged as they grow."""
+        if event["stage"] in DYNAMICS and self.store.result(event["key"]) is None:
+            child = self._open(event, event["time"])
+            self.state.setdefault("running", {})[event["key"]] = child
+
     def _task(self, event: Event) -> None:
+        self.state.get("running", {}).pop(event["key"], None)
         result = self.store.result(event["key"])
         if result is None:
             return
@@ -130,9 +141,9 @@ class Follower:
         """The child run of a training or MD run, with all that its result holds."""
         child = self._open(event, result.started)
         self.log.untag(child, *OF_A_FAILURE)
-        curve = sample_curve if event["stage"] in DYNAMICS else training_curve
-        points = curve(result)
-        self.log.curve(child, points, result.started, result.seconds)
+        grown = event["stage"] in DYNAMICS
+        points = sample_curve(result) if grown else training_curve(result)
+        self.log.curve(child, points, result.started, result.seconds, grown=grown)
         numbers = {k: float(v) for k, v in result.values.items() if isinstance(v, (int, float))}
         # of the finished model, after the last step: its curve may have a point of the same name
         last = max((step for step, _, _ in points), default=0)
@@ -225,6 +236,7 @@ class Follower:
     def _failed(self, event: Event) -> None:
         if event["stage"] not in CHILDREN:
             return
+        self.state.get("running", {}).pop(event["key"], None)
         child = self._open(event, event["time"])
         why = (event["reason"], event["log"])
         self.log.tags(child, dict(zip(OF_A_FAILURE, why, strict=True)))
@@ -248,6 +260,8 @@ class Follower:
         """The driver died without a last word; half a line before `end` will never be whole."""
         if self.state["parent"] is not None:
             self._means()
+            for child in self.state.pop("running", {}).values():
+                self.log.end(child, "KILLED", None)
             self.log.end(self.state["parent"], "KILLED", None)
         self.state |= {"complete": True, "position": end}
         self._save()

@@ -134,15 +134,36 @@ class Log:
         return dict(self._client.get_run(run).data.metrics)
 
     def curve(
-        self, run: str, points: Sequence[tuple[int, str, float]], started: float, seconds: float
+        self,
+        run: str,
+        points: Sequence[tuple[int, str, float]],
+        started: float,
+        seconds: float,
+        *,
+        grown: bool = False,
     ) -> None:
-        """Log (step, metric, value) points, unless the curve is there: its last point goes last."""
+        """Log (step, metric, value) points, unless the curve is there: its last point goes last.
+
+        `grown`: rows may have been logged already while the task ran; only the others are.
+        """
         if not points or self._client.get_run(run).data.tags.get("ilmlip.curve") == "logged":
             return
         longest = max(step for step, _, _ in points) or 1
-        timed = [(s, name, v, started + seconds * s / longest) for s, name, v in points]
+        there = self.steps(run, points[-1][1]) if grown else set()
+        timed = [
+            (s, name, v, started + seconds * s / longest) for s, name, v in points if s not in there
+        ]
         self._batch(run, timed)
         self._client.set_tag(run, "ilmlip.curve", "logged")
+
+    def steps(self, run: str, metric: str) -> set[int]:
+        """The steps at which a metric is there; the last one of a row is logged last."""
+        return {point.step for point in self._client.get_metric_history(run, metric)}
+
+    def points(self, run: str, points: Sequence[tuple[int, str, float]]) -> None:
+        """Log points (step, metric, value) that have come just now."""
+        now = time.time()
+        self._batch(run, [(step, name, value, now) for step, name, value in points])
 
     def _batch(self, run: str, points: Sequence[tuple[int, str, float, float]]) -> None:
         from mlflow.entities import Metric

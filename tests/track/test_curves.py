@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ilmlip.store import Result
-from ilmlip.track.curves import POINTS, sample_curve, training_curve
+from ilmlip.track.curves import POINTS, is_kept, sample_curve, training_curve
 
 
 def result(folder: Path) -> Result:
@@ -34,11 +34,20 @@ def test_no_file_no_curve(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [1, POINTS - 1, POINTS, POINTS + 1, 2 * POINTS, 7 * POINTS + 3])
-def test_a_long_curve_is_thinned_evenly_and_keeps_its_end(tmp_path: Path, n: int) -> None:
+def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path: Path, n: int) -> None:
     lines = [f"{i},{i / 2}" for i in range(1, n + 1)]
     (tmp_path / "curve.csv").write_text("\n".join(["step,loss", *lines]) + "\n")
     found = training_curve(result(tmp_path))
     steps = [step for step, _, _ in found]
     assert steps[-1] == n and found[-1][2] == n / 2
-    assert min(n, POINTS // 2) <= len(steps) <= POINTS
-    assert len({b - a for a, b in pairwise(steps)}) <= 1
+    assert steps[: min(n, POINTS)] == list(range(1, min(n, POINTS) + 1))
+    assert len(set(steps)) == len(steps) <= 2.6 * POINTS
+    assert max(np.diff(steps), default=1) <= 1 + 2 * n // POINTS
+
+
+def test_a_row_is_kept_or_not_whatever_comes_after_it() -> None:
+    kept = [i for i in range(10 * POINTS) if is_kept(i)]
+    assert len(kept) == POINTS + 3 * POINTS // 2 + sum(
+        is_kept(i) for i in range(8 * POINTS, 10 * POINTS)
+    )
+    assert all(is_kept(2 * i) for i in kept)

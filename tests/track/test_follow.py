@@ -15,109 +15,13 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from tracked import CURVE, Study, make
 
 from ilmlip.execute.events import Events
-from ilmlip.plan.task import Task
-from ilmlip.stages.probe import Params
-from ilmlip.store import Failure, Result, Store
+from ilmlip.store import Failure
 from ilmlip.track import QUIET, pending, runs
 
 pytestmark = pytest.mark.engine
-CURVE = "step,epoch,train_loss,val_force_mae\n10,0,2.5,400\n20,1,1.5,300\n"
-THERMO = (
-    "step,time_fs,temperature_K,pressure_bar,density_g_cm3,potential_eV,kinetic_eV,total_eV\n"
-    "0,0,290,10,1.5,-5,1,-4\n100,100,310,-10,1.5,-6,1,-5\n"
-)
-
-
-class Study:
-    """A store with results as the stages leave them, and the events of one run."""
-
-    def __init__(self, root: Path) -> None:
-        self.store = Store(root / "store")
-        self.store.prepare()
-        self.events = Events(self.store.root)
-        self.uri = f"sqlite:///{root / 'mlflow.db'}"
-        self.root = root
-
-    def publish(self, task: Task, values: dict[str, Any], files: dict[str, str]) -> None:
-        work = self.store.new_work(task.key)
-        for name, text in files.items():
-            (work / name).write_text(text)
-        inputs = dict.fromkeys(task.inputs(), "d" * 64)
-        result = Result(
-            task.key, task.stage, 1, Path(), {}, {}, inputs, {}, dict.fromkeys(files, ""),
-            values, "", started=1.7e9, seconds=60.0,
-        )  # fmt: skip
-        self.store.publish(result, work)
-        self.events.task(task)
-
-    def begin(self) -> None:
-        self.events.start(
-            study="quick", study_key="abc", spec={"name": "quick"},
-            params={"system": "salt", "r_max": 5.0},
-        )  # fmt: skip
-
-    def fill(self) -> None:
-        sample = make("sample", {"composition": "0.4", "structure": 0})
-        self.publish(sample, {"temperature_K": 300.0, "n_frames": 2}, {"thermo.csv": THERMO})
-        for seed in (1, 2):
-            about = {"training": "0.4+0.6", "seed": seed, "kind": "nequip", "r_max": 5.0}
-            train = make("train", about, {"dataset": ("dataset-k1-00",)})
-            files = {"curve.csv": CURVE, "config.yaml": "run: [train]\n"}
-            self.publish(train, {"steps": 20, "val_force_mae": 280.0}, files)
-            for x, error in (("0.0", 2.0), ("1.0", 4.0)):
-                tested = {**about, "composition": x, "model": train.key}
-                values = {
-                    "energy_mae": error, "energy_mae_stderr": 0.1, "force_mae_Li": 10 * error,
-                    "n_frames": 5, "ion_energies": {"Li": -1.0},
-                }  # fmt: skip
-                self.publish(make("evaluate", tested), values, {"errors.json": "{}"})
-
-    def end(self) -> None:
-        figure = self.root / "matrix.csv"
-        figure.write_text("model\n")
-        self.events.end("done", {"matrix": str(figure)})
-
-    def track(self, uri: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ilmlip.track", str(self.store.root), uri or self.uri],
-            capture_output=True, text=True, check=False, env={**os.environ, **QUIET},
-            cwd=self.root, timeout=120,
-        )  # fmt: skip
-
-    def logged(self) -> dict[str, Any]:
-        """All that MLflow holds, by the runs' names, without ids and times."""
-        client = MlflowClient(self.uri)
-        experiment = client.get_experiment_by_name("quick")
-        found = {}
-        for run in client.search_runs([experiment.experiment_id], max_results=100):
-            history = {
-                name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
-                for name in run.data.metrics
-            }
-            tags = {k: v for k, v in run.data.tags.items() if k.startswith("ilmlip.")}
-            tags.pop("ilmlip.run", None)
-            tags.pop("ilmlip.curve", None)
-            name = run.data.tags["ilmlip.stage"] + str(run.data.params.get("seed", ""))
-            assert name not in found
-            found[name] = {
-                "params": run.data.params,
-                "history": history,
-                "last": run.data.metrics,
-                "tags": tags,
-                "status": run.info.status,
-                "child": "mlflow.parentRunId" in run.data.tags,
-                "files": sorted(a.path for a in client.list_artifacts(run.info.run_id)),
-                "data": [d.dataset.digest for d in run.inputs.dataset_inputs],
-            }
-        return found
-
-
-def make(
-    stage: str, about: dict[str, Any], needs: dict[str, tuple[str, ...]] | None = None
-) -> Task:
-    return Task(stage, 1, Params(name=json.dumps(about)), needs or {}, about=about)
 
 
 @pytest.fixture
