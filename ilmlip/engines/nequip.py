@@ -220,6 +220,7 @@ class Potential:
         torch.set_num_threads(int(_threads()))
         network, self._model = nequip_weights.read(folder)
         self.types: tuple[str, ...] = network.elements
+        self.architecture = network.training.architecture
         self._transforms = basic_transforms(
             self._model.metadata,
             network.training.r_max,

@@ -56,12 +56,15 @@ def package(model: Path, data: Path, work: Path) -> Path:
     return _left(work / PACKAGE, _PACKAGE_LOG)
 
 
-def compiled(model: Path, data: Path, work: Path) -> Path:
-    """Make COMPILED in `work`, likewise. Raises StageError, also where there is no compiler."""
+def compiled(model: Path, data: Path, work: Path, target: str = "ase") -> Path:
+    """Make COMPILED in `work`, likewise, for ASE or for LAMMPS (`pair_nequip`, `pair_allegro`).
+
+    Raises StageError, also where there is no compiler.
+    """
     if lacks := lacks_compiler():
         raise StageError(lacks)
     _gather(model, data, work)
-    options = ["--mode", "aotinductor", "--device", "cpu", "--target", "ase"]
+    options = ["--mode", "aotinductor", "--device", "cpu", "--target", target]
     _run("nequip-compile", [_CHECKPOINT, COMPILED, *options], work, _COMPILE_LOG)
     return _left(work / COMPILED, _COMPILE_LOG)
 

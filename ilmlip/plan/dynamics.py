@@ -13,6 +13,7 @@ from ilmlip.hashing import digest, plain
 from ilmlip.plan.add import SOME, add
 from ilmlip.plan.frames import TESTING, Frames
 from ilmlip.plan.graph import Plan
+from ilmlip.plan.task import Task
 from ilmlip.spec.ensemble import Ensemble, Run
 from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
@@ -52,6 +53,7 @@ def dynamics(
     runs: dict[str, dict[str, Any]] = {}
     of: dict[str, tuple[Mapping[str, Any], Composition]] = {}
     made_of: dict[str, Run] = {}
+    files: dict[str, tuple[str, str]] = {}
     for model in models if conditions else ():
         if not _is_run(ensemble, spec, model):
             continue
@@ -61,6 +63,8 @@ def dynamics(
                 for replica in range(ensemble.replicas):
                     entry = _entry(model, x, made, replica)
                     key = _run(plan, ensemble, model, start, made, entry, about)
+                    if ensemble.lammps_files:
+                        files |= _lammps_files(plan, model, plan.tasks[key], entry)
                     runs[key] = entry
                     of[key] = (model, x)
                     made_of[key] = made
@@ -73,7 +77,7 @@ def dynamics(
         {"md": tuple(runs)},
         quorum={"md": SOME},
     )
-    outputs = {output: (table, file) for output, file in FILES.items()}
+    outputs = {output: (table, file) for output, file in FILES.items()} | files
     key = _observed(plan, spec, runs)
     outputs |= {output: (key, file) for output, file in OBSERVED.items()}
     if ensemble.pressures:
@@ -124,6 +128,30 @@ def _start(plan: Plan, spec: Spec, frames: Frames, x: Composition) -> str:
             "another file, or say with ensemble.fractions which composition is run",
         ) from None
     return add(plan, "start", params, how={"path": given.file})
+
+
+def _lammps_files(
+    plan: Plan, model: Mapping[str, Any], md: Task, entry: Mapping[str, Any]
+) -> dict[str, tuple[str, str]]:
+    """A run as files for a user's own LAMMPS: outputs `lammps_<training>_seed<n>_<x>_<T>K_<replica>`."""
+    params = plain(md.params)
+    same = ("run", "seed", "supercell", "thermo_every", "frame_every")
+    needs = {
+        "model": (model["key"],),
+        "dataset": (model["dataset"],),
+        "structure": md.needs["structure"],
+    }
+    told = {name: entry[name] for name in ("seed", "composition", "replica")}
+    about = {"training": entry["model"], **told}
+    given = {name: params[name] for name in same if name in params}
+    key = add(plan, "lammps_files", given, needs, about=about)
+    name = f"lammps_{entry['model']}_seed{entry['seed']}_{entry['composition']}"
+    name += f"_{entry['temperature']:g}K_{entry['replica']}"
+    return {
+        name: (key, "in.lammps"),
+        f"{name}_data": (key, "start.data"),
+        f"{name}_model": (key, "model.nequip.pt2"),
+    }
 
 
 def _observed(plan: Plan, spec: Spec, runs: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,7 +10,7 @@ StageName = Literal[
     "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
     "imported", "dataset", "dataset_report", "series_report", "train", "package",
     "compile_model", "fit_linear", "evaluate", "committee", "matrix", "ion_energies", "parity",
-    "start", "md", "md_report", "observe", "observe_report", "compressibility",
+    "start", "md", "lammps_files", "md_report", "observe", "observe_report", "compressibility",
     "md_frames", "validate", "trust", "explore", "choose", "label_chosen", "active_report",
     "findings", "paper", "scan",
 ]  # fmt: skip

@@ -171,6 +171,12 @@ class Ensemble(Record):
         default="ase",
         later=True,
     )
+    lammps_files: bool = field(
+        "Write each run as well for an lmp of one's own with pair_nequip or pair_allegro: input, data "
+        "file and the model compiled for it; outputs lammps_…",
+        default=False,
+        later=True,
+    )
     interval: float = field(
         "Time between frames that are kept", unit="fs", gt=0, default=100.0, later=True
     )
@@ -211,6 +217,10 @@ class Ensemble(Record):
         if self.pressures and self.kind != "npt":
             raise SpecError(
                 "ensemble.pressures", f"has no meaning for {self.kind}; leave it out, or take npt"
+            )
+        if self.pressures and self.lammps_files:
+            raise SpecError(
+                "ensemble.lammps_files", "are of one pressure; leave them out, or the ladder"
             )
         if self.pressures and self.engine != "ase":
             raise SpecError(

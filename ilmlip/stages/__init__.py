@@ -31,6 +31,7 @@ NAMES = (
     "parity",
     "start",
     "md",
+    "lammps_files",
     "md_report",
     "observe",
     "observe_report",

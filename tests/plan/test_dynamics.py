@@ -245,3 +245,14 @@ def test_what_was_measured_is_no_part_of_what_a_study_is() -> None:
     assert study_key([spec]) == study_key([other])
     with pytest.raises(SpecError, match="measured_source"):
         load(["quickstart", "system.salts.EMIMPF6.measured_source=''"])
+
+
+def test_files_for_a_lammps_of_ones_own_are_of_the_same_run() -> None:
+    words = ("ensemble.fractions=[0.4]", "ensemble.training=[[0.4]]")
+    made = plan(*NVT, *words, "ensemble.lammps_files=true")
+    (md,) = runs(made)
+    (files,) = (task for task in made if task.stage == "lammps_files")
+    assert files.params.run == md.params.run and files.params.seed == md.params.seed
+    assert files.needs["structure"] == md.needs["structure"]
+    assert made.outputs[0]["lammps_0.4_seed1_0.4_300K_0"] == (files.key, "in.lammps")
+    assert md.key in plan(*NVT, *words).tasks
