@@ -133,7 +133,7 @@ def _start(plan: Plan, spec: Spec, frames: Frames, x: Composition) -> str:
 def _lammps_files(
     plan: Plan, model: Mapping[str, Any], md: Task, entry: Mapping[str, Any]
 ) -> dict[str, tuple[str, str]]:
-    """A run as files for a user's own LAMMPS: outputs `lammps_<training>_seed<n>_<x>_<T>K_<replica>`."""
+    """A run as files for a user's own LAMMPS: outputs `lammps_<training>_seed<n>_<x>_<T>K_…`."""
     params = plain(md.params)
     same = ("run", "seed", "supercell", "thermo_every", "frame_every")
     needs = {

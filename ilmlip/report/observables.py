@@ -71,6 +71,9 @@ def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int, source:
     if moved := [row for one in found for row in _moved(one)]:
         head = ["run", "ion", "D, 10⁻⁹ m²/s", "regime", "transference"]
         parts.append(f"## How the ions move\n\n{markdown(head, moved)}\n")
+    if paired := [row for one in found for row in _paired(one)]:
+        head = ["run", "pair", "lifetime, ps", "with parting and meeting again, ps"]
+        parts.append(f"## How long ions stay together\n\n{markdown(head, paired)}\n")
     if lines:
         head = ["model, composition", "T, K", "dρ/dT, 10⁻³ g/cm³/K", "α_P, 10⁻⁴/K", "χ² / freedom"]
         rows = [_expansion(line) for line in lines]
@@ -145,6 +148,24 @@ def _moved(one: Observed) -> list[list[str]]:
             _with_error(one.values, f"transference_{ion}"),
         ]
         for ion in one.ions("diffusion")
+    ]
+
+
+def _paired(one: Observed) -> list[list[str]]:
+    names = {
+        name.partition("_")[2]
+        for name in one.values
+        if name.startswith("lifetime_") and not name.endswith("_stderr")
+        for name in [name.removeprefix("lifetime_")]
+    }
+    return [
+        [
+            one.name,
+            pair.replace("_", "–"),
+            _with_error(one.values, f"lifetime_continuous_{pair}"),
+            _with_error(one.values, f"lifetime_intermittent_{pair}"),
+        ]
+        for pair in sorted(names)
     ]
 
 

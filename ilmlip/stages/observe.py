@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from ilmlip.chemistry.bonds import IonBonds, bonds_of, repeated
 from ilmlip.engines.model_dynamics import TRAJECTORY, read_trajectory
 from ilmlip.engines.thermo import THERMO
-from ilmlip.observables import conductivity, periodic, stability, structure, transport
+from ilmlip.observables import (
+    conductivity,
+    pairs,
+    periodic,
+    scattering,
+    stability,
+    structure,
+    transport,
+)
 from ilmlip.observables.compressibility import fluctuation_compressibility
 from ilmlip.observables.density import mean_density
 from ilmlip.observables.series import Estimate, drift, settled
@@ -28,6 +36,8 @@ M2_PER_S = 1e-5
 """1 Å²/fs in m²/s."""
 BINS = 0.05
 """Å."""
+Q_MAX, Q_SMALL = 4.0, 0.6
+"""Å⁻¹: how far S(q) goes, and up to where it is extrapolated to q = 0."""
 FARTHEST = 10.0
 """Å that g(r) goes to, where the box allows."""
 Array = NDArray[np.float64]
@@ -46,7 +56,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
     values: what could be had, `NAME` and `NAME_stderr`: density (g/cm³, of the last half; `settled_ps`
     from where it is in equilibrium; `drift_g_cm3_ps`, `drifts`), `compressibility` by fluctuations
-    (1/bar), `bonds_hold` with `first_broken`, `peak_A_B_A` and `coordination_A_B` of the ions' centres,
+    (1/bar), `bonds_hold` with `first_broken`, `peak_A_B_A`, `minimum_A_B_A` and `coordination_A_B` of
+    the ions' centres, `lifetime_continuous_A_B` and `lifetime_intermittent_A_B` of pairs (ps), `s_0`
+    and `compressibility_s_0` (1/bar) by S(q → 0),
     `diffusion_ION` (m²/s, with `regime_ION`), `conductivity` and `conductivity_nernst_einstein` (S/m),
     `transference_ION`. `reasons`: what is not there, and why. Of a ladder of pressures density and
     compressibility are those at the first one.
@@ -78,6 +90,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             tried("stability", lambda: held(seen))
             tried("structure", lambda: shells(seen, curves))
             tried("transport", lambda: moving(seen, params, curves))
+            tried("lifetimes", lambda: pairing(seen, params, values))
+            tried("scattering", lambda: scattering_of(seen, params, curves))
     if reasons:
         values["reasons"] = reasons
     (work / SUMMARY).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
@@ -87,7 +101,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
 def named(name: str, estimate: Estimate, unit: float = 1.0) -> dict[str, float]:
     """A value and its standard error by their names."""
-    return {name: estimate.value * unit, f"{name}_stderr": estimate.error * unit}
+    value, error = float(estimate.value * unit), float(estimate.error * unit)
+    return {name: value, f"{name}_stderr": error}
 
 
 def density(columns: dict[str, Array]) -> dict[str, Any]:
@@ -193,8 +208,52 @@ def shells(seen: Seen, curves: dict[str, Array]) -> dict[str, Any]:
             except ValueError:
                 continue  # no shell up to half the box
             found[f"peak_{one}_{other}_A"] = shell.peak
+            found[f"minimum_{one}_{other}_A"] = shell.minimum
             found |= named(f"coordination_{one}_{other}", shell.number)
     return found
+
+
+def pairing(seen: Seen, params: Params, values: dict[str, Any]) -> dict[str, Any]:
+    """How long ions of opposite charge stay in each other's first shell, over the last half.
+
+    Both lifetimes in ps; one whose correlation has not decayed in half of that time is left out.
+    """
+    half = len(seen.times) // 2
+    step = float(seen.times[1] - seen.times[0]) / 1000 if len(seen.times) > 1 else 0.0
+    found: dict[str, Any] = {}
+    for name in [n for n in values if n.startswith("minimum_")]:
+        one, other = next(
+            (a, b) for a in seen.kinds for b in seen.kinds if name == f"minimum_{a}_{b}_A"
+        )
+        if params.ions[one].charge * params.ions[other].charge >= 0:
+            continue
+        paths = seen.kinds[one][half:], seen.kinds[other][half:]
+        together = pairs.contacts(*paths, seen.cells[half:], values[name])
+        for word, lifetime in (
+            ("continuous", pairs.continuous_lifetime),
+            ("intermittent", pairs.intermittent_lifetime),
+        ):
+            found_one = lifetime(together, step)
+            if found_one.decayed:
+                found |= named(f"lifetime_{word}_{one}_{other}", found_one.time)
+    if not found:
+        raise ValueError("no pair of opposite charge has a shell that it leaves within the run")
+    return found
+
+
+def scattering_of(seen: Seen, params: Params, curves: dict[str, Array]) -> dict[str, Any]:
+    """S(q) of the ions' centres of mass over the last half, and S(0) with its κ_T (1/bar).
+
+    κ_T only of one salt: in a mixture S(0) holds fluctuations of composition, too.
+    """
+    half = len(seen.times) // 2
+    both = np.concatenate([path[half:] for path in seen.kinds.values()], axis=1)
+    found = scattering.structure_factor(both, seen.cells[half:], Q_MAX)
+    curves |= {"s_q_per_A": found.q, "s_q": found.s}
+    if len(seen.kinds) > 2:
+        return {}
+    zero, kappa = scattering.structure_compressibility(found, params.run.temperature, Q_SMALL)
+    return {**named("s_0", zero), **named("compressibility_s_0", kappa)}
 
 
 def moving(seen: Seen, params: Params, curves: dict[str, Array]) -> dict[str, Any]:
@@ -221,4 +280,4 @@ def moving(seen: Seen, params: Params, curves: dict[str, Array]) -> dict[str, An
     return found
 
 
-STAGE = Stage("observe", 1, Params, run, Resources(memory_gb=2.0, seconds=10))
+STAGE = Stage("observe", 2, Params, run, Resources(memory_gb=2.0, seconds=10))

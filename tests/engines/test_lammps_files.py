@@ -52,7 +52,7 @@ def test_input_and_data_go_through_lammps(tmp_path: Path, monkeypatch: pytest.Mo
         text = (folder / "in.lammps").read_text()
         assert "newton on\n" in text and "pair_coeff * * model.nequip.pt2 F Li P\n" in text
         other = "pair_style lj/cut 4.0\npair_coeff * * 0.05 1.4"
-        lines = text.replace("pair_style allegro", other).splitlines()
+        lines = text.replace("\npair_style allegro", f"\n{other}").splitlines()
         lines = [line for line in lines if "nequip.pt2" not in line]
         (folder / "in.lammps").write_text("\n".join(lines) + "\n")
         done = subprocess.run(

@@ -13,6 +13,7 @@ import pytest
 from ase import Atoms
 from ase.io import write
 from chemistry.test_bonds import IONS, named
+from scipy import constants
 
 from ilmlip.chemistry.boxes import density
 from ilmlip.chemistry.boxes import write as write_box
@@ -82,6 +83,12 @@ def test_walking_ions(tmp_path: Path) -> None:
     alone, error = (found[f"conductivity_nernst_einstein{end}"] for end in ("", "_stderr"))
     together = found["conductivity"]
     assert abs(together - alone) < 3 * np.hypot(error, found["conductivity_stderr"])
+    for name in ("lifetime_continuous_Li_PF6", "s_0", "compressibility_s_0"):
+        assert 0 < found[f"{name}_stderr"] < found[name]
+    # κ_T = S(0)/(ρ k T) by another path, 1/bar
+    ions_per_m3 = 32 / (walk(1)[0].get_volume() * 1e-30)
+    by_hand = found["s_0"] / (ions_per_m3 * constants.k * 300) * 1e5
+    assert found["compressibility_s_0"] == pytest.approx(by_hand, rel=1e-6)
     assert found["transference_Li"] + found["transference_PF6"] == pytest.approx(1)
     assert "reasons" not in found or set(found["reasons"]) == {"compressibility"}
 
