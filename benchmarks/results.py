@@ -28,6 +28,14 @@ from ilmlip.store import Store
 
 STUDIES = Path(__file__).with_name("studies.yaml")
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+PAGES = {
+    "observables_page": "Runs of the models",
+    "validation_page": "In the models' own dynamics",
+    "compressibility_page": "Compressibility",
+    "active_page": "Learning on the fly",
+    "active_all_page": "Learning on the fly",
+}
+"""Pages whose tables are shown, and what they are about."""
 HEAD = """# Results
 
 Made by `python -m benchmarks.results` from a store; the sizes are those of a laptop, so that
@@ -51,6 +59,8 @@ class Found:
     """Files that are there, by name."""
     matrices: Mapping[str, Path]
     """Matrix of each point, by what was swept."""
+    pages: Mapping[str, Mapping[str, Path]]
+    """Pages of PAGES that each point has, by what was swept."""
     missing: int
     """Tasks without a result."""
     tasks: int
@@ -92,6 +102,14 @@ def look(name: str, words: Sequence[str], remarks: str, store: Store) -> Found:
             for point, one in zip(study.points, plan.outputs, strict=True)
             for key, file in [one["matrix"]]
             if store.result(key) is not None
+        },
+        {
+            point.label(): {
+                output: store.folder(key) / file
+                for output, (key, file) in one.items()
+                if output in PAGES and store.result(key) is not None
+            }
+            for point, one in zip(study.points, plan.outputs, strict=True)
         },
         len(results) - len(there),
         len(results),
@@ -150,12 +168,64 @@ def section(found: Found) -> Iterator[str]:
         yield from tables(read_lines(found.outputs["paper_table"]), "###")
     elif len(found.matrices) > 1:
         yield from points(found.matrices)
+    for label, pages in found.pages.items():
+        yield from dynamics(label, pages)
     if stated := found.stated():
         yield "### What is stated\n"
         yield statements(stated)
         wrong = [one["name"] for one in stated if one["holds"] is not True]
         if wrong:
             yield f"Not shown by our numbers: {', '.join(wrong)}.\n"
+
+
+def dynamics(label: str, pages: Mapping[str, Path]) -> Iterator[str]:
+    """The tables of a point's pages about runs of its models."""
+    if "active_all_page" in pages:  # all points stand in it
+        pages = {"active_all_page": pages["active_all_page"]}
+    elif "active_page" in pages:
+        return
+    for output, path in pages.items():
+        text = path.read_text()
+        where = "" if output == "active_all_page" or not label else f": {label}"
+        yield f"### {PAGES[output]}{where}\n"
+        yield from (f"{line}\n" for line in text.splitlines() if line.startswith("**The error"))
+        for table in all_tables(text):
+            yield table + "\n"
+
+
+def all_tables(text: str) -> list[str]:
+    """The tables of a page."""
+    found: list[list[str]] = []
+    before = ""
+    for line in text.splitlines():
+        if line.startswith("|"):
+            if not before.startswith("|"):
+                found.append([])
+            found[-1].append(line)
+        before = line
+    return ["\n".join(lines) for lines in found]
+
+
+def spliced(text: str, made: Sequence[Found]) -> str:
+    """The document with the sections and summary lines of some studies in the place of theirs."""
+    for one in made:
+        own = "\n".join(section(one))
+        head, line = f"## {one.name}\n", _summary([one]).splitlines()[-1]
+        start = text.find(f"\n{head}") + 1
+        if start:
+            end = text.find("\n## ", start) + 1 or text.rfind("Computed on ")
+            text = text[:start] + own + "\n" + text[end:]
+            rows = text.splitlines()
+            at = next(i for i, row in enumerate(rows) if row.startswith(f"| [{one.name}]"))
+            rows[at] = line
+            text = "\n".join(rows) + "\n"
+            continue
+        rows = text.splitlines()
+        at = max(i for i, row in enumerate(rows) if row.startswith("| [")) + 1
+        text = "\n".join([*rows[:at], line, *rows[at:]]) + "\n"
+        end = text.rfind("Computed on ")
+        text = text[:end] + own + "\n" + text[end:]
+    return text
 
 
 def points(matrices: Mapping[str, Path]) -> Iterator[str]:
@@ -187,8 +257,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
     parser.add_argument("--store", type=Path, default=Path("store"), help="default: store")
     parser.add_argument("--page", type=Path, default=PAGE, help="default: docs/results.md")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="STUDY",
+        help="write these sections alone, into the page there is",
+    )
     options = parser.parse_args()
     studies = yaml.safe_load(STUDIES.read_text())
+    if options.only:
+        studies = {name: studies[name] for name in options.only}
     found = [
         look(name, one.get("words", ()), one.get("remarks", ""), Store(options.store))
         for name, one in studies.items()
@@ -196,7 +274,9 @@ def main() -> None:
     for one in found:
         holds = ", ".join(HOLDS[stated["holds"]] for stated in one.stated())
         print(f"{one.name}: {holds or f'{one.missing} of {one.tasks} tasks without a result'}")
-    options.page.write_text(page(found))
+    options.page.write_text(
+        spliced(options.page.read_text(), found) if options.only else page(found)
+    )
 
 
 if __name__ == "__main__":
