@@ -64,14 +64,18 @@ def climbed(about: Described, made: Run, given: Given) -> Ladder:
     if parts and min(map(len, parts)) >= FEWEST_BLOCKS:
         errors = np.array([mean_and_error(part).error for part in parts])
     tait = fluctuation = None
+    if not parts:
+        nothing = np.array([])
+        return Ladder(
+            about.name(), about.model_dump(), pressures, nothing, None, None, None, tuple(reasons)
+        )
     try:
         tait = tait_of_densities(pressures, means, errors, made.pressures[0])
     except ValueError as error:
         reasons.append(f"no Tait equation: {error}")
     try:
         mass = _density_times_volume(given.path)
-        volumes = mass / parts[0] if parts else np.array([])
-        fluctuation = fluctuation_compressibility(volumes, made.temperature)
+        fluctuation = fluctuation_compressibility(mass / parts[0], made.temperature)
     except ValueError as error:
         reasons.append(f"no fluctuations: {error}")
     return Ladder(
@@ -106,4 +110,4 @@ def _density_times_volume(folder: Path) -> float:
     return density(first) * float(first.get_volume())
 
 
-STAGE = Stage("compressibility", 1, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("compressibility", 2, Params, run, Resources(memory_gb=0.7, seconds=4))
