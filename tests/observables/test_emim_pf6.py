@@ -25,7 +25,9 @@ PRESSURES = {1.0: 120_000, 1000.0: 40_000, 2000.0: 40_000, 3000.0: 40_000, 4000.
 """bar, and how long each is held, fs."""
 SETTLED = 10_000.0
 """fs that are left out of each run."""
-EXPERIMENT = (352.7, 392.9, 412.9), (1.400, 1.388, 1.372)
+MEASURED = 1.383
+"""g/cm³ at 400 K, 1 bar, extrapolated from 353 and 373 K of Taguchi et al., J. Chem. Eng. Data (2009).
+The force field is known to be lighter; that it is a liquid of about this density is asked."""
 
 
 def volumes(folder: Path) -> dict[float, np.ndarray]:
@@ -66,7 +68,9 @@ def test_tait_and_fluctuations_agree(tmp_path: Path) -> None:
     one = fluctuation_compressibility(found[1.0], TEMPERATURE)
     values, errors = np.array([mean_and_error(v) for v in found.values()]).T
     other = tait(list(found), values, errors).compressibility
-    print(one, other, MOLAR * PAIRS * AMU_PER_A3 / values)
+    densities = MOLAR * PAIRS * AMU_PER_A3 / values
+    assert densities[0] == pytest.approx(MEASURED, rel=0.1)
+    assert all(np.diff(densities) > 0)
     assert abs(one.value - other.value) < 2 * np.hypot(one.error, other.error)
     for kappa in (one, other):
         assert kappa.error < 0.35 * kappa.value
