@@ -6,9 +6,10 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ilmlip.report.dataset import markdown
-from ilmlip.report.heatmap import three_digits
+from ilmlip.report.heatmap import three_digits, ticks
 
 TABLE, PAGE, FIGURE = "active.csv", "active.md", "active.png"
 
@@ -113,6 +114,7 @@ def draw(path: Path, turns: Sequence[Turn]) -> None:
     axes = figure.subplots(1, 3)
     titles = ("In the models' own dynamics", "On the test frames", "Spread of the committee")
     ways: dict[str, list[Turn]] = {}
+    shown: dict[Any, list[float]] = {axis: [] for axis in axes}
     for one in turns:
         ways.setdefault(one.name(), []).append(one)
     for name, own in ways.items():
@@ -128,13 +130,18 @@ def draw(path: Path, turns: Sequence[Turn]) -> None:
             ]
             if points:
                 labels, means, errors = zip(*points, strict=True)
+                shown[axis] += means
                 axis.errorbar(labels, means, errors, fmt="o-", markersize=4, capsize=2, label=name)
     for axis, title in zip(axes, titles, strict=True):
         axis.set_title(title, fontsize=10, loc="left")
         axis.set_xlabel("Labelled frames")
         axis.set_yscale("log")
+        axis.minorticks_off()
+        if shown[axis]:
+            marks = ticks(min(shown[axis]), max(shown[axis]))
+            axis.set_yticks(marks, [three_digits(mark) for mark in marks])
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.2, which="both")
+        axis.grid(alpha=0.2)
     axes[0].set_ylabel("MAE of forces / meV Å$^{-1}$")
     axes[2].set_ylabel("Largest spread of a force / meV Å$^{-1}$")
     handles, names = axes[2].get_legend_handles_labels()
