@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ilmlip.report.observables import Observed
+from ilmlip.report.observed import Observed
 
 DENSITIES = "densities.png"
 Points = Mapping[str, Sequence[tuple[float, float, float]]]

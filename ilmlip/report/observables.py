@@ -14,26 +14,11 @@ from numpy.typing import NDArray
 from ilmlip.observables.expansion import Expansion
 from ilmlip.report.dataset import markdown
 from ilmlip.report.densities import DENSITIES
+from ilmlip.report.observed import Observed
 from ilmlip.report.runs import MOST
 
 TABLE, PAGE, FIGURE = "observables.csv", "observables.md", "observables.png"
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Observed:
-    """One run: its name, what it is of, its values and its curves."""
-
-    name: str
-    about: Mapping[str, Any]
-    values: Mapping[str, Any]
-    curves: Mapping[str, Array]
-
-    def ions(self, quantity: str) -> list[str]:
-        """Ions (or pairs, joined by _) that have a quantity, such as `diffusion`."""
-        start = f"{quantity}_"
-        names = [n.removeprefix(start) for n in self.values if n.startswith(start)]
-        return [n for n in names if f"{quantity}_{n}_stderr" in self.values]
 
 
 @dataclass(frozen=True)

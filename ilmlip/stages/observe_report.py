@@ -11,7 +11,8 @@ from ilmlip.observables.density import measured_density
 from ilmlip.observables.expansion import thermal_expansion
 from ilmlip.record import Record, field
 from ilmlip.report.densities import DENSITIES, draw_densities
-from ilmlip.report.observables import FIGURE, PAGE, TABLE, Line, Observed, draw, page, write_csv
+from ilmlip.report.observables import FIGURE, PAGE, TABLE, Line, draw, page, write_csv
+from ilmlip.report.observed import Observed
 from ilmlip.spec.system import Measured
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 from ilmlip.stages.md_report import Described

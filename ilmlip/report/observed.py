@@ -1,0 +1,28 @@
+"""What a run of a model says of the liquid, as the reports take it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One run: its name, what it is of, its values and its curves."""
+
+    name: str
+    about: Mapping[str, Any]
+    values: Mapping[str, Any]
+    curves: Mapping[str, Array]
+
+    def ions(self, quantity: str) -> list[str]:
+        """Ions (or pairs, joined by _) that have a quantity, such as `diffusion`."""
+        start = f"{quantity}_"
+        names = [n.removeprefix(start) for n in self.values if n.startswith(start)]
+        return [n for n in names if f"{quantity}_{n}_stderr" in self.values]
