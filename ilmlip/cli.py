@@ -43,6 +43,15 @@ COMMANDS = {
         "check_ion:check_ion",
         "say whether an ion's data file is complete and sane, and run the ion alone",
     ),
+    "du": ("upkeep:du", "show what fills a store: that of SPEC, or the folder `store` here"),
+    "fsck": (
+        "upkeep:fsck",
+        "compare results with their manifests: those of SPEC, or all of the folder `store` here",
+    ),
+    "gc": (
+        "upkeep:gc",
+        "show what none of the kept studies needs; --delete removes it: SPEC [...]",
+    ),
     "export": ("share:export", "write a study as native inputs with scripts: SPEC [...] FOLDER"),
 }
 """Each command: the module and function below ilmlip.commands that does it, and what it does."""
@@ -143,6 +152,10 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         add("--info", action="store_true", help="print search path, plugins, options and end")
     if name == "plan":
         add("--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run")
+    if name == "fsck":
+        add("--remove", action="store_true", help="take damaged results out, to be made again")
+    if name == "gc":
+        add("--delete", action="store_true", help="remove what is shown")
     if name == "freeze":
         add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
     if name == "ui":
