@@ -43,6 +43,10 @@ COMMANDS = {
         "check_ion:check_ion",
         "say whether an ion's data file is complete and sane, and run the ion alone",
     ),
+    "doctor": (
+        "doctor:doctor",
+        "say what this machine has, what needs it, and how to get the rest",
+    ),
     "du": ("upkeep:du", "show what fills a store: that of SPEC, or the folder `store` here"),
     "fsck": (
         "upkeep:fsck",
