@@ -84,7 +84,7 @@ def test_a_crystal_can_be_learnt_on_the_fly() -> None:
         (["model.seeds=[1]"], "dataset.active", "needs 2 models"),
         (["dataset.active.run.kind=npt"], "dataset.active.run.barostat_time", "is missing for npt"),
         (["dataset.active.run.pressure=1"], "dataset.active.run.pressure", "has no meaning"),
-        (["dataset.active.frames=90"], "dataset.active.frames", "a run that has 40"),
+        (["dataset.active.frames=190"], "dataset.active.frames", "a run that has 100"),
         (["dataset.active.interval=0.7"], "dataset.active.interval", "whole number"),
         (
             ["dataset.active.highest=100", "dataset.active.stop=200"],
