@@ -102,6 +102,14 @@ def test_the_compiled_model_runs_as_the_eager_one(trained, toy_sets, start, tmp_
     two = done(params(), compiled, tmp_path / "fast").values
     assert two["potential_eV"] == pytest.approx(one["potential_eV"], abs=1e-3)
     assert two["temperature_K"] == pytest.approx(one["temperature_K"], rel=1e-3)
+    # and LAMMPS runs the compiled one as ASE does
+    nve = Run(kind="nve", temperature=50.0, timestep=0.5, duration=20.0)
+    by = {
+        engine: done(params(run=nve, engine=engine), compiled, tmp_path / engine).values
+        for engine in ("ase", "lammps")
+    }
+    for name in ("potential_eV", "temperature_K"):
+        assert by["lammps"][name] == pytest.approx(by["ase"][name], rel=1e-5)
 
 
 def test_a_guard_and_a_table_of_the_runs(trained, start, tmp_path):
