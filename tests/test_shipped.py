@@ -23,6 +23,7 @@ OWN = {
     "laptop_tables_dft": ("table_s6_s7", "table_s8"),
     "laptop_npt": ("table_s12",),
     "laptop_datasets": ("table_s13_s14", "table_s15", "figure_2"),
+    "laptop_active": ("active",),
 }
 """Scales with boxes or frames of some experiments' own."""
 AT = [(name, scale) for name in EXPERIMENTS for scale in (None, *SCALES)]
