@@ -13,7 +13,9 @@ for option in ("table_s9_s10", "table_s11"):
     TOGETHER[f"analysis={option}"] = CRYSTAL
 TOGETHER["scale=laptop_npt"] = [*FOMIM, "analysis=none"]
 TOGETHER["scale=laptop_datasets"] = [*FOMIM, "ensemble=npt", "analysis=none"]
-TOGETHER["scale=laptop_active"] = ["compositions=emim_pf6", "sampling=npt", "dataset=active"]
+TOGETHER["scale=laptop_active"] = [
+    "compositions=emim_pf6", "sampling=npt", "dataset=active", "analysis=none",
+]  # fmt: skip
 TOGETHER["compositions=emim_pf6"] = ["system=li_pf6_emim_pf6"]
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 
