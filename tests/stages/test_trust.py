@@ -26,9 +26,9 @@ def made_up(folder: Path, factor: float) -> tuple[Given, Given]:
     for atoms, time in zip(frames, times, strict=True):
         atoms.info["time_fs"] = time
     write(folder / "test.extxyz", frames, format="extxyz")
-    atoms = np.repeat(times, 12) + np.tile(np.arange(12.0), 5)
+    atoms = np.repeat(times, 12) + np.tile(0.5 * np.arange(12.0), 5)  # no two alike
     spread = np.zeros((60, 3))
-    spread[:, 0] = 1e-3 * atoms  # of the vector, meV/Å: time plus number
+    spread[:, 0] = 1e-3 * atoms  # of the vector, meV/Å: time plus half the number
     reference = np.random.default_rng(1).normal(size=(60, 3))
     forces = reference.copy()
     forces[:, 2] += factor * 1e-3 * atoms
@@ -51,7 +51,7 @@ def test_errors_that_the_spread_ranks_and_is_too_small_for(tmp_path: Path) -> No
     assert output.values["spearman_frames"] == pytest.approx(1.0)
     rows = list(csv.DictReader((tmp_path / "committee.csv").read_text().splitlines()))
     assert [row["time_fs"] for row in rows] == ["10", "20", "30", "40", "50"]
-    expected = np.sqrt(np.mean((10 + np.arange(12.0)) ** 2))
+    expected = np.sqrt(np.mean((10 + 0.5 * np.arange(12.0)) ** 2))
     assert float(rows[0]["spread_meV_A"]) == pytest.approx(expected, rel=1e-5)
     assert float(rows[0]["error_meV_A"]) == pytest.approx(2 * expected, rel=1e-5)
     page = (tmp_path / "committee.md").read_text()
