@@ -148,7 +148,7 @@ compositions.pairs=1 sampling.temperatures=[300,400] sampling.equilibration.time
 sampling.settle=500 sampling.duration=3000 sampling.interval=100 dataset.frames=2 dataset.every=2
 dataset.validation_fraction=0.5 dataset.active.rounds=1 dataset.active.frames=2
 dataset.active.apart=0 dataset.active.check=2 dataset.active.run.duration=50
-dataset.active.guards.force=1e5 tracking=none cluster.cores=2
+dataset.active.highest=null dataset.active.guards.force=1e5 tracking=none cluster.cores=2
 """
 
 
