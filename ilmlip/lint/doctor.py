@@ -16,6 +16,7 @@ from ilmlip.engines import gpaw
 from ilmlip.engines.lammps_files import STYLES, ready, styles
 from ilmlip.engines.nequip_package import compiler, lacks_compiler
 from ilmlip.errors import SpecError
+from ilmlip.lint.machine import PROGRAMS
 from ilmlip.spec.profile import DEFAULTS, profile, profile_path
 
 
@@ -45,7 +46,8 @@ USES = {
     "hydra-core": "every command that takes a spec",
 }
 """What people ask for of the packages that are required anyway."""
-PROGRAMS = {"pw.x": "dft=qe_pbe_d3", "cp2k": "dft=cp2k_pbe_d3", "vasp": "dft=vasp_pbe"}
+ENGINES = {program: f"dft={engine}" for engine, program in PROGRAMS.items()}
+"""What needs each program of labels."""
 
 
 def parts() -> Iterator[Part]:
@@ -93,7 +95,7 @@ def programs() -> Iterator[Part]:
     for name in DEFAULTS:
         words = own.words(name)
         lacks = own.lacks(name)
-        yield Part(name, "" if lacks else " ".join(words or ()), PROGRAMS[name], lacks)
+        yield Part(name, "" if lacks else " ".join(words or ()), ENGINES[name], lacks)
 
 
 def _pseudopotentials() -> Part:

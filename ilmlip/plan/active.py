@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ilmlip.hashing import digest, plain
-from ilmlip.plan.add import SOME, About, add
+from ilmlip.hashing import plain
+from ilmlip.plan.add import SOME, About, add, seed_of
 from ilmlip.plan.frames import TESTING, TRAINING, Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.active import Active
@@ -89,7 +89,7 @@ def _explore(
 ) -> str:
     """A run of the first member from the end of the trajectory that is trained on."""
     # the same first velocities however frames are chosen, so that ways of choosing compare
-    name = ["active", composition_label(x), active.run.temperature, made.number]
+    seed = seed_of("active", composition_label(x), active.run.temperature, made.number)
     step = active.run.timestep
     needs = {
         "model": made.members,
@@ -98,7 +98,7 @@ def _explore(
     }
     params: dict[str, Any] = {
         "run": active.run,
-        "seed": int(digest("ilmlip.seed", name), 16) % 2**31,
+        "seed": seed,
         "thermo_every": max(1, round(THERMO / step)),
         "frame_every": round(active.interval / step),
         "guards": active.guards,
@@ -112,7 +112,6 @@ def _explore(
 
 
 def _choose(plan: Plan, active: Active, x: Composition, made: Round, count: int) -> str:
-    name = ["choose", composition_label(x), made.number]
     params: dict[str, Any] = {
         "choose": active.choose,
         "frames": count,
@@ -120,7 +119,7 @@ def _choose(plan: Plan, active: Active, x: Composition, made: Round, count: int)
         "apart": active.apart,
         "stop": active.stop,
         "highest": active.highest,
-        "seed": int(digest("ilmlip.seed", name), 16) % 2**31,
+        "seed": seed_of("choose", composition_label(x), made.number),
     }
     told: About = {"composition": composition_label(x), "round": made.number}
     return add(plan, "choose", params, {"explored": (made.explored[x],)}, about=told)

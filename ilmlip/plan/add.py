@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ilmlip.errors import SpecError
+from ilmlip.hashing import digest
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.record import Record
@@ -17,6 +18,11 @@ About = dict[str, str | int | float]
 """What a task is of, by short names, for people."""
 SOME = 1e-9
 """A quorum of at least one: a table shows what there is, and says what is missing."""
+
+
+def seed_of(*name: Any) -> int:
+    """A seed below 2³¹ that its name alone decides."""
+    return int(digest("ilmlip.seed", list(name)), 16) % 2**31
 
 
 def add(

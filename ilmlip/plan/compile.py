@@ -12,7 +12,7 @@ from ilmlip.plan.add import SOME, About, add
 from ilmlip.plan.dynamics import dynamics
 from ilmlip.plan.frames import TESTING, TRAINING, Frames
 from ilmlip.plan.graph import Plan
-from ilmlip.plan.models import check_fine_tune, leaving, outside_evaluations
+from ilmlip.plan.models import check_fine_tune, committees, leaving, outside_evaluations
 from ilmlip.plan.paper import against_paper, of_scan
 from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
@@ -143,7 +143,7 @@ class _Models:
             for x, key in model["evaluations"].items():
                 evaluations.append(key)
                 entries.append({**model["entry"], "composition": composition_label(x)})
-        for name, members in self._committees(models).items():
+        for name, members in committees(self.spec.model, models).items():
             for x in self.spec.compositions.fractions:
                 evaluations.append(self._together(name, members, x))
                 entry = {"model": name, "kind": "committee", "seed": None}
@@ -154,8 +154,7 @@ class _Models:
         self.plan.outputs.append(outputs := self._series())
         if entries:
             outputs |= self._outputs(entries, tuple(evaluations))
-        if self.spec.dataset.active is not None:
-            outputs |= learnt(self.plan, self.spec, self.frames, self.rounds)
+        outputs |= learnt(self.plan, self.spec, self.frames, self.rounds)
         outputs |= leaving(self.plan, self.spec.model, models) | self._parities(models)
         if self.spec.ensemble.kind != "none":
             about = {**self.swept, **about_study(self.spec)}
@@ -253,15 +252,7 @@ class _Models:
                 found.append({"key": key, "kind": "linear", "entry": entry})
         return found
 
-    def _committees(self, models: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-        """The members of each training set's committee, if there is to be one."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for model in models if self.spec.model.committee else ():
-            if model["kind"] == "nequip":
-                found.setdefault(model["entry"]["model"], []).append(model)
-        return {name: members[: self.spec.model.committee] for name, members in found.items()}
-
-    def _together(self, name: str, members: list[dict[str, Any]], x: Composition) -> str:
+    def _together(self, name: str, members: Sequence[Mapping[str, Any]], x: Composition) -> str:
         return add(
             self.plan,
             "committee",

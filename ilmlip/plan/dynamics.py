@@ -9,10 +9,11 @@ from typing import Any
 from ilmlip.chemistry.bonds import IonBonds
 from ilmlip.chemistry.given import configuration
 from ilmlip.errors import SpecError
-from ilmlip.hashing import digest, plain
-from ilmlip.plan.add import SOME, add
+from ilmlip.hashing import plain
+from ilmlip.plan.add import SOME, add, seed_of
 from ilmlip.plan.frames import TESTING, Frames
 from ilmlip.plan.graph import Plan
+from ilmlip.plan.models import committees
 from ilmlip.plan.task import Task
 from ilmlip.spec.ensemble import Ensemble, Run
 from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, set_label
@@ -261,11 +262,10 @@ def _trusted(
 ) -> str:
     """The spread of each run's committee along the run, beside its error."""
     needs: dict[str, list[str]] = {"committee": [], "dataset": []}
+    members = committees(spec.model, models)
     for key in runs:
         name, x = of[key][0]["entry"]["model"], of[key][1]
-        alike = [m for m in models if m["kind"] == "nequip" and m["entry"]["model"] == name]
-        members = alike[: spec.model.committee]
-        evaluations = tuple(_predicted(plan, m["key"], data[key], x) for m in members)
+        evaluations = tuple(_predicted(plan, m["key"], data[key], x) for m in members[name])
         inputs = {"evaluations": evaluations, "dataset": (data[key],)}
         about = {"training": name, "composition": composition_label(x), "kind": "md"}
         needs["committee"].append(add(plan, "committee", {}, inputs, about=about))
@@ -312,8 +312,7 @@ def _run(
         for name in ("thermo", "restart")
     }
     # the same first velocities for every model, so that models are compared from one start
-    name = ["md", entry["composition"], made.temperature, entry["replica"]]
-    seed = int(digest("ilmlip.seed", name), 16) % 2**31
+    seed = seed_of("md", entry["composition"], made.temperature, entry["replica"])
     needs = {"model": (model["key"],), "structure": (start,)}
     named = {"training": entry["model"], "model": model["key"]}
     if ensemble.compiled:

@@ -17,9 +17,8 @@ from ilmlip.spec.dft import Dft
 from ilmlip.spec.files import Files
 from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
 from ilmlip.spec.types import Spec
+from ilmlip.stages.dataset import CHOSEN
 
-CHOSEN = "chosen"
-"""The data sets' role of what rounds of learning on the fly have added."""
 TRAINING, TESTING = 0, 1
 """The two independent structures of a composition."""
 LARGEST_SEED = 10**8

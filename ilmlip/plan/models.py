@@ -39,6 +39,17 @@ def leaving(
     return outputs
 
 
+def committees(
+    asked: Model, models: Sequence[Mapping[str, Any]]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """The members of each training set's committee, if there is to be one."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for model in models if asked.committee else ():
+        if model["kind"] == "nequip":
+            found.setdefault(model["entry"]["model"], []).append(model)
+    return {name: members[: asked.committee] for name, members in found.items()}
+
+
 def check_fine_tune(model: Model, elements: Sequence[str]) -> None:
     """Raise SpecError if trainings cannot start from the package that the spec names."""
     if model.fine_tune is None or not model.seeds:

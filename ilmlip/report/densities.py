@@ -24,8 +24,7 @@ def draw_densities(path: Path, found: Sequence[Observed], measured: Points, sour
     lines: dict[str, list[Observed]] = {}
     for one in found:
         if "density" in one.values:
-            name = f"{one.about['model']} seed {one.about['seed']}, x = {one.about['composition']}"
-            lines.setdefault(name, []).append(one)
+            lines.setdefault(one.model(), []).append(one)
     for number, (name, own) in enumerate(lines.items()):
         _line(axis, f"C{number % 10}", name, own)
     for composition, points in measured.items():

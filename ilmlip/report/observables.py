@@ -137,12 +137,7 @@ def _moved(one: Observed) -> list[list[str]]:
 
 
 def _paired(one: Observed) -> list[list[str]]:
-    names = {
-        name.partition("_")[2]
-        for name in one.values
-        if name.startswith("lifetime_") and not name.endswith("_stderr")
-        for name in [name.removeprefix("lifetime_")]
-    }
+    names = {*one.ions("lifetime_continuous"), *one.ions("lifetime_intermittent")}
     return [
         [
             one.name,

@@ -21,6 +21,10 @@ class Observed:
     values: Mapping[str, Any]
     curves: Mapping[str, Array]
 
+    def model(self) -> str:
+        """The model and the composition: what several temperatures of a run share."""
+        return f"{self.about['model']} seed {self.about['seed']}, x = {self.about['composition']}"
+
     def ions(self, quantity: str) -> list[str]:
         """Ions (or pairs, joined by _) that have a quantity, such as `diffusion`."""
         start = f"{quantity}_"

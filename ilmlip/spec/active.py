@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.derived import VolumeScan
-from ilmlip.spec.ensemble import Guards, Run
+from ilmlip.spec.ensemble import Guards, Run, check_steps
 
 Choose = Literal["spread", "random", "even"]
 PLACE = "dataset.active"
@@ -66,13 +66,7 @@ class Active(Record):
         if self.run.pressures or self.run.settle:
             raise SpecError(f"{PLACE}.run.pressures", "is a ladder; give one pressure")
         for name, value in (("interval", self.interval), ("run.duration", self.run.duration)):
-            steps = value / self.run.timestep
-            if not 0.5 < steps < 1e12 or abs(steps - round(steps)) > 1e-6 * steps:
-                raise SpecError(
-                    f"{PLACE}.{name}",
-                    f"{value:g} fs is {steps:g} steps of {self.run.timestep:g} fs; give a whole "
-                    "number of steps",
-                )
+            check_steps(f"{PLACE}.{name}", value, self.run.timestep)
         return self
 
     @model_validator(mode="after")

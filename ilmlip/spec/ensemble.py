@@ -16,6 +16,16 @@ Engine = Literal["ase", "lammps"]
 Bar = Annotated[float, Field(ge=-1e6, le=1e7)]
 
 
+def check_steps(where: str, time: float, timestep: float) -> None:
+    """Raise SpecError, at `where`, unless a time is a whole number of steps; both in fs."""
+    steps = time / timestep
+    if not 0.5 < steps < 1e12 or abs(steps - round(steps)) > 1e-6 * steps:
+        raise SpecError(
+            where,
+            f"{time:g} fs is {steps:g} steps of {timestep:g} fs; give a whole number of steps",
+        )
+
+
 class Guards(Record):
     """Limits of a run; one that is passed ends it as unstable, which is a result."""
 
@@ -242,13 +252,7 @@ class Ensemble(Record):
         for name in ("duration", "settle", "interval", "thermo_interval", "restart_interval"):
             if getattr(self, name) is None:
                 continue
-            steps = getattr(self, name) / self.timestep
-            if not 0.5 < steps < 1e12 or abs(steps - round(steps)) > 1e-6 * steps:
-                raise SpecError(
-                    f"ensemble.{name}",
-                    f"{getattr(self, name):g} fs is {steps:g} steps of {self.timestep:g} fs; give a "
-                    "whole number of steps",
-                )
+            check_steps(f"ensemble.{name}", getattr(self, name), self.timestep)
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ilmlip.chemistry.boxes import read
-from ilmlip.observables.errors import force_errors
+from ilmlip.observables.errors import force_errors, standard_error
 from ilmlip.record import Record, field
 from ilmlip.report.active import FIGURE, PAGE, TABLE, Turn, draw, page, write_csv
 from ilmlip.spec.active import Choose
@@ -86,8 +86,7 @@ def turn(
     by_seed = np.array([given.values["force_mae"] for given in tests if given is not None])
     in_testing = None
     if len(by_seed):
-        spread = float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))) if len(by_seed) > 1 else 0.0
-        in_testing = (float(by_seed.mean()), spread)
+        in_testing = (float(by_seed.mean()), standard_error(by_seed))
     values = explored.values
     return Turn(
         choose=entry.choose,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -221,11 +222,9 @@ def pairing(seen: Seen, params: Params, values: dict[str, Any]) -> dict[str, Any
     half = len(seen.times) // 2
     step = float(seen.times[1] - seen.times[0]) / 1000 if len(seen.times) > 1 else 0.0
     found: dict[str, Any] = {}
-    for name in [n for n in values if n.startswith("minimum_")]:
-        one, other = next(
-            (a, b) for a in seen.kinds for b in seen.kinds if name == f"minimum_{a}_{b}_A"
-        )
-        if params.ions[one].charge * params.ions[other].charge >= 0:
+    for one, other in itertools.product(seen.kinds, repeat=2):
+        name = f"minimum_{one}_{other}_A"
+        if name not in values or params.ions[one].charge * params.ions[other].charge >= 0:
             continue
         paths = seen.kinds[one][half:], seen.kinds[other][half:]
         together = pairs.contacts(*paths, seen.cells[half:], values[name])

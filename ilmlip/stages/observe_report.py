@@ -99,9 +99,7 @@ def lines(found: Sequence[Observed]) -> list[Line]:
             [one.values["density_stderr"] for one in group],
             min(temperatures),
         )
-        about = group[0].about
-        name = f"{about['model']} seed {about['seed']}, x = {about['composition']}"
-        made.append(Line(name, tuple(sorted(set(temperatures))), fit))
+        made.append(Line(group[0].model(), tuple(sorted(set(temperatures))), fit))
     return made
 
 
