@@ -32,6 +32,8 @@ COMMANDS = {
     ),
     "run": ("run:run", "run every task that is not in the store yet"),
     "status": ("plan:status", "show what is done, running and failed"),
+    "cancel": ("queue:cancel", "take the jobs of a study out of Slurm's queue"),
+    "logs": ("queue:logs", "show what a task has written: TASK, a key or its beginning [SPEC ...]"),
     "lint": ("share:lint", "show what is bound to fail, before it costs anything"),
     "describe": ("describe:describe", "print what a field, a group or an option is"),
     "freeze": ("share:freeze", "write a study as one file: everything resolved, results expected"),
@@ -81,8 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), WRONG)
     except IlmlipError as error:
         return _complain(str(error), FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted; run again to go on from what is done", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        more = str(error) or "run again to go on from what is done"
+        return _complain(f"interrupted; {more}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answer has gone
         return FAILED
@@ -151,6 +154,10 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
     )
     if name in ("plan", "run", "lint"):
         add("--strict", action="store_true", help="stop at lint's warnings as well")
+    if name == "run":
+        add("--detach", action="store_true", help="on Slurm: submit the jobs and end")
+    if name == "logs":
+        add("-n", "--lines", type=int, default=40, metavar="N", help="last lines; default: 40")
     if name in ("plan", "run"):
         add("--cfg", choices=["job"], help="print the composed config and end")
         add("--info", action="store_true", help="print search path, plugins, options and end")

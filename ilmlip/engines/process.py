@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ilmlip.errors import StageError
-from ilmlip.spec.profile import ProgramName, profile
+from ilmlip.spec.profile import ProgramName, profile, threads
 
 TAIL = 64_000
 """Bytes at the end of a log that are searched for the reason of a failure."""
@@ -86,8 +86,8 @@ def program_words(name: ProgramName) -> list[str]:
 
 
 def program_environment(name: ProgramName) -> dict[str, str]:
-    """What a program finds in its environment: one thread, and what the profile says."""
-    found = {"OMP_NUM_THREADS": "1", **profile().program(name).environment}
+    """What a program finds in its environment: its threads, and what the profile says."""
+    found = {"OMP_NUM_THREADS": threads(), **profile().program(name).environment}
     if os.geteuid() == 0:  # Open MPI refuses to run as root, even a single process
         found |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return found

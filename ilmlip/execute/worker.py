@@ -22,9 +22,9 @@ from ilmlip.stages import stage
 from ilmlip.stages.base import Given, Inputs, Output
 from ilmlip.store import Failure, Result, Store
 
-End = Literal["done", "failed", "busy"]
+End = Literal["done", "failed", "busy", "blocked"]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-TRACEBACK = "traceback.log"
+TRACEBACK, WORKER_LOG = "traceback.log", "worker.log"
 
 
 def pack(tasks: Sequence[Task]) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def work(root: Path, packed: Sequence[Mapping[str, Any]], report: Path, cores: i
 
 
 def do(store: Store, claims: Claims, task: Task) -> End:
-    """Do one task unless it is done already or another process does it."""
+    """Do one task unless it is done already, another process does it, or its inputs are not there."""
     with claims.holding(task.key) as mine:
         if not mine:
             return "busy"
@@ -87,6 +87,8 @@ def do(store: Store, claims: Claims, task: Task) -> End:
         there = store.result(task.key)
         if there is not None and is_current(there, digests, task):
             return "done"
+        if shortage(task, inputs.missing) is not None:
+            return "blocked"
         folder, started = store.new_work(task.key), time.time()
         if stage(task.stage).goes_on:
             inputs = replace(inputs, earlier=store.earlier_work(task.key, folder))
@@ -106,9 +108,6 @@ def do(store: Store, claims: Claims, task: Task) -> End:
 
 def _run(task: Task, inputs: Inputs, folder: Path) -> Output:
     """Run the stage with the work folder as the current one, so that nothing is left elsewhere."""
-    short = shortage(task, inputs.missing)
-    if short is not None:
-        raise StageError(f"only {short.there} of {short.wanted} {short.role} are there")
     with _inside(folder):
         output = stage(task.stage).run(task.params, inputs, folder)
     for name in output.files:
@@ -189,3 +188,13 @@ def _result(
 def _fail(store: Store, task: Task, folder: Path, error: StageError) -> None:
     failure = Failure(task.key, task.stage, error.reason, error.command, error.log, time.time())
     store.publish_failure(failure, folder)
+
+
+def obituary(store: Store, failure: Failure, log: Path | None = None) -> Failure:
+    """Keep the failure of a task whose worker died, with its work folder and the worker's log."""
+    left = sorted((store.root / "work").glob(f"{failure.key}.*"))
+    work_folder = left[-1] if left else store.new_work(failure.key)
+    if log is not None and log.exists():
+        (work_folder / WORKER_LOG).write_bytes(log.read_bytes())
+        failure = replace(failure, log=WORKER_LOG)
+    return store.publish_failure(failure, work_folder)
