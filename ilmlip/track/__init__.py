@@ -44,23 +44,33 @@ def runs(root: Path) -> list[Path]:
 
 
 def pending(root: Path) -> int:
-    """How many runs have events that are not in MLflow yet."""
+    """How many runs have events that are not in MLflow yet, or are fed by a process that lives."""
     return sum(1 for folder in runs(root) if not is_complete(folder))
 
 
 def is_complete(folder: Path) -> bool:
     """Whether all events of a run are logged and no more are awaited.
 
-    A run that was given up and then says more (its driver is on another host) is open again.
+    A run that was given up, or that is detached and goes on without a process that feeds it, is
+    open again as soon as it says more.
     """
     state = progress(folder)
     if not state.get("complete", False):
         return False
-    return bool(state["position"] >= (folder / "events.jsonl").stat().st_size)
+    read = max(state["position"], state.get("seen", 0))
+    return bool(read >= (folder / "events.jsonl").stat().st_size)
+
+
+def is_detached(folder: Path) -> bool:
+    """Whether a run goes on when no process feeds it: a batch system does its work."""
+    return (folder / "detached").exists()
 
 
 def progress(folder: Path) -> dict[str, Any]:
-    """How far the tracker got with a run: `position` in its events, the ids of its MLflow runs."""
+    """How far the tracker got with a run: `position` in its events, the ids of its MLflow runs.
+
+    `seen`: how long the events were when no more were awaited; half a line may stand before it.
+    """
     try:
         found: dict[str, Any] = json.loads((folder / "logged.json").read_text())
     except FileNotFoundError:

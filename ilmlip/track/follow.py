@@ -13,7 +13,7 @@ import psutil
 
 from ilmlip.errors import StoreError
 from ilmlip.store import Result, Store, write_text
-from ilmlip.track import is_complete, progress
+from ilmlip.track import is_complete, is_detached, progress
 from ilmlip.track.curves import sample_curve, training_curve
 from ilmlip.track.live import Live
 from ilmlip.track.mlflow_log import Log, is_refusal
@@ -25,6 +25,8 @@ CHILDREN = ("train", "fit_linear", *DYNAMICS)
 """Stages that have a run of their own in MLflow."""
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
 """Tags of a failed task's run; gone once it succeeds."""
+STATUS = {"done": "FINISHED", "killed": "KILLED"}
+"""Of a parent run in MLflow, by that of the run's end; any other is FAILED."""
 SLACK = 60.0
 """Seconds by which the clocks of processes and files may disagree."""
 
@@ -48,7 +50,7 @@ class Follower:
         }
 
     def catch_up(self) -> bool:
-        """Log every event that is there; True once the run is complete in MLflow.
+        """Log every event that is there; True once no more are awaited.
 
         The position is saved after each event, and each event is logged so that doing it again
         changes nothing: a tracker that dies in between repeats one event at the most.
@@ -59,17 +61,23 @@ class Follower:
         with (self.folder / "events.jsonl").open("rb") as lines:
             lines.seek(self.state["position"])
             while (line := lines.readline()).endswith(b"\n"):
-                self.state["complete"] = self._log_line(line) == "end"
-                self.state["position"] = lines.tell()
+                ended = self._log_line(line) == "end" or self.state.get("ended", False)
+                self.state |= {"ended": ended, "complete": False, "position": lines.tell()}
                 self._save()
             end = lines.tell()
-        if not self.state.get("complete") and not alive:
-            self._abandoned(end)
+        ended = self.state.get("ended", False)
+        if ended or not alive:
+            if not ended and not is_detached(self.folder):
+                self._abandoned()
+            self.state |= {"complete": True, "seen": end}
+            self._save()
         self.live.look(self.state.get("running", {}))
-        return bool(self.state.get("complete"))
+        return bool(ended or not alive)
 
     def _log_line(self, line: bytes) -> str:
         """Log one event; returns its kind. One that can never be logged must not hold up others."""
+        if line.startswith(b"{") and not line.endswith(b"}\n"):
+            return ""  # whoever wrote it died before its end, and others say it again
         try:
             event = json.loads(line)
             kind = str(event["event"])
@@ -254,17 +262,20 @@ class Follower:
             values = {f"finding/{f['name']}": f["value"] for f in found if f["value"] is not None}
             self.log.metrics(parent, values)
             self.log.tags(parent, {f"finding.{f['name']}": str(f["holds"]) for f in found})
-        self.log.end(parent, "FINISHED" if event["status"] == "done" else "FAILED", event["time"])
+        self._stop_running()
+        self.log.end(parent, STATUS.get(event["status"], "FAILED"), event["time"])
 
-    def _abandoned(self, end: int) -> None:
-        """The driver died without a last word; half a line before `end` will never be whole."""
+    def _abandoned(self) -> None:
+        """The driver died without a last word."""
         if self.state["parent"] is not None:
             self._means()
-            for child in self.state.pop("running", {}).values():
-                self.log.end(child, "KILLED", None)
+            self._stop_running()
             self.log.end(self.state["parent"], "KILLED", None)
-        self.state |= {"complete": True, "position": end}
-        self._save()
+
+    def _stop_running(self) -> None:
+        """Tasks that had begun and of which nothing more was said."""
+        for child in self.state.pop("running", {}).values():
+            self.log.end(child, "KILLED", None)
 
 
 def name_of(event: Event) -> str:
