@@ -38,6 +38,17 @@ def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
         )
 
 
+def log(root: Path, uri: str, *, rebuild: bool = False) -> bool:
+    """Log what waits, told of on stderr, and wait for it; True if MLflow took everything.
+
+    `rebuild`: all of it anew; what MLflow holds of these runs is deleted first.
+    """
+    words = [sys.executable, "-m", "ilmlip.track", str(root), uri]
+    words += ["--rebuild"] if rebuild else []
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, env={**os.environ, **QUIET})
+    return done.returncode == 0
+
+
 def runs(root: Path) -> list[Path]:
     """The folders of all runs that have events, oldest first."""
     return sorted(path.parent for path in (root / "tracking").glob("*/events.jsonl"))
