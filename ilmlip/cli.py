@@ -41,6 +41,10 @@ COMMANDS = {
     "diff": ("share:diff", "compare two specs, field by field and by stages: A [...] B [...]"),
     "report": ("report:report", "write a study as one HTML page: errors, curves, data, failures"),
     "ui": ("ui:ui", "open MLflow's page on the runs: SPEC, or the mlflow.db of this folder"),
+    "track": (
+        "track:track",
+        "log to MLflow what waits; --rebuild: all anew; of SPEC, or of the folder `store` here",
+    ),
     "check-ion": (
         "check_ion:check_ion",
         "say whether an ion's data file is complete and sane, and run the ion alone",
@@ -169,6 +173,9 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         add("--delete", action="store_true", help="remove what is shown")
     if name == "freeze":
         add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
+    if name == "track":
+        add("--rebuild", action="store_true", help="log all runs of the store anew")
+        add("--uri", metavar="URI", help="where to; default: tracking.uri")
     if name == "ui":
         add("--port", type=int, default=5000, metavar="N", help="default: 5000")
     if name == "report":

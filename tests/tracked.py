@@ -46,10 +46,10 @@ class Study:
         self.store.publish(result, work)
         self.events.task(task)
 
-    def begin(self) -> None:
+    def begin(self, *, detached: bool = False) -> None:
         self.events.start(
             study="quick", study_key="abc", spec={"name": "quick"},
-            params={"system": "salt", "r_max": 5.0},
+            params={"system": "salt", "r_max": 5.0}, detached=detached,
         )  # fmt: skip
 
     def fill(self) -> None:

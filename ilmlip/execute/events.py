@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Mapping
@@ -78,8 +79,19 @@ class Events:
         self._say("failed", **_named(task), reason=failure.reason, log=failure.log)
 
     def end(self, status: str, outputs: dict[str, str]) -> None:
-        """The run is over: status "done", "failed" or "killed" (cancelled)."""
-        self._say("end", status=status, outputs=outputs)
+        """The run is over: status "done", "failed" or "killed" (cancelled).
+
+        `outputs`: paths by name. The files are copied into the run's folder, since the next run of
+        the study writes over them; the event names the copies, relative to that folder.
+        """
+        kept = {name: self._keep(name, Path(p)) for name, p in outputs.items() if Path(p).is_file()}
+        self._say("end", status=status, outputs=kept)
+
+    def _keep(self, name: str, path: Path) -> str:
+        copy = self.folder / "outputs" / name / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        return str(copy.relative_to(self.folder))
 
     def _say(self, event: str, **what: Any) -> None:
         """Append one line; what a process left half-written when it died stays a line of its own."""
