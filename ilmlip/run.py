@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ilmlip import track
+from ilmlip.execute.disk import explained
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.skip import possible
+from ilmlip.execute.unsaid import unsaid
 from ilmlip.plan.add import About
 from ilmlip.plan.compile import about_study, study_key
 from ilmlip.plan.graph import Plan, states
@@ -49,23 +51,28 @@ class Ended:
 
 
 def run_study(study: Study, plan: Plan) -> Ended:
-    """Run what a study wants and the store does not have yet."""
-    spec = study.spec
-    store = Store(Path(spec.store))
+    """Run what a study wants and the store does not have yet.
+
+    Raises StoreError when the store's disk is full or cannot be written.
+    """
+    store = Store(Path(study.spec.store))
     store.prepare()
+    with explained(store.root):
+        return _run(study, plan, store)
+
+
+def _run(study: Study, plan: Plan, store: Store) -> Ended:
+    spec = study.spec
     plan, skipped = possible(plan, spec.cluster, store)
-    todo = [key for key, state in states(plan, store).items() if state != "cached"]
-    if not todo:
+    cached = {key for key, state in states(plan, store).items() if state == "cached"}
+    untold = unsaid(plan, store, cached)
+    if len(cached) == len(plan):
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
+        if untold:
+            _begin(study, store, untold).end("done", outputs)
         return Ended(plan, store, outcome, outputs, points, skipped + _catch_up(spec, store))
-    events = Events(store.root)
-    events.start(
-        study=spec.name,
-        study_key=study_key(study.specs),
-        spec=study_data(study),
-        params=_about(study),
-    )
+    events = _begin(study, store, untold)
     tracker = track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
     from rich.console import Console
 
@@ -79,6 +86,20 @@ def run_study(study: Study, plan: Plan) -> Ended:
     if tracker is not None:
         ended.messages += _await(tracker, spec, store)
     return ended
+
+
+def _begin(study: Study, store: Store, untold: list[Task]) -> Events:
+    """The events of a new run, which first tells what runs that died did not."""
+    events = Events(store.root)
+    events.start(
+        study=study.spec.name,
+        study_key=study_key(study.specs),
+        spec=study_data(study),
+        params=_about(study),
+    )
+    for task in untold:
+        events.task(task)
+    return events
 
 
 def _about(study: Study) -> About:
