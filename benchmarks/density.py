@@ -153,7 +153,7 @@ class Run:
         for task in plan:
             began = time.monotonic()
             end, found = do(store, claims, task), store.result(task.key)
-            if end != "done" or found is None:
+            if end not in ("done", "there") or found is None:
                 failure = store.failure(task.key)
                 raise RuntimeError(f"{task.key}: {end}: {failure.reason if failure else ''}")
             print(f"{task.stage} {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

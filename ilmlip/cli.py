@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ilmlip import __version__
 from ilmlip.commands import FAILED, WRONG
@@ -65,6 +66,50 @@ COMMANDS = {
     "export": ("share:export", "write a study as native inputs with scripts: SPEC [...] FOLDER"),
 }
 """Each command: the module and function below ilmlip.commands that does it, and what it does."""
+Option = tuple[tuple[str, ...], dict[str, Any]]
+
+
+def _option(*flags: str, **about: Any) -> Option:
+    return flags, about
+
+
+STRICT = _option("--strict", action="store_true", help="stop at lint's warnings as well")
+CFG = _option("--cfg", choices=["job"], help="print the composed config and end")
+INFO = _option("--info", action="store_true", help="print search path, plugins, options and end")
+OPTIONS: dict[str, tuple[Option, ...]] = {
+    "plan": (
+        STRICT,
+        CFG,
+        INFO,
+        _option(
+            "--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run"
+        ),
+    ),
+    "run": (
+        STRICT,
+        CFG,
+        INFO,
+        _option("--detach", action="store_true", help="on Slurm: submit the jobs and end"),
+    ),
+    "lint": (STRICT,),
+    "logs": (
+        _option("-n", "--lines", type=int, default=40, metavar="N", help="last lines; default: 40"),
+    ),
+    "fsck": (
+        _option("--remove", action="store_true", help="take damaged results out, to be made again"),
+    ),
+    "gc": (_option("--delete", action="store_true", help="remove what is shown"),),
+    "freeze": (_option("-o", "--output", metavar="FILE", help="where to write; default: stdout"),),
+    "track": (
+        _option("--rebuild", action="store_true", help="log all runs of the store anew"),
+        _option("--uri", metavar="URI", help="where to; default: tracking.uri"),
+    ),
+    "ui": (_option("--port", type=int, default=5000, metavar="N", help="default: 5000"),),
+    "report": (
+        _option("-o", "--output", metavar="FILE", help="where to write; default: STUDY.html"),
+    ),
+}
+"""What some commands take beside the options of all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -156,30 +201,8 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         metavar="PATH",
         help="a path or address outside the study's folder that the spec may use",
     )
-    if name in ("plan", "run", "lint"):
-        add("--strict", action="store_true", help="stop at lint's warnings as well")
-    if name == "run":
-        add("--detach", action="store_true", help="on Slurm: submit the jobs and end")
-    if name == "logs":
-        add("-n", "--lines", type=int, default=40, metavar="N", help="last lines; default: 40")
-    if name in ("plan", "run"):
-        add("--cfg", choices=["job"], help="print the composed config and end")
-        add("--info", action="store_true", help="print search path, plugins, options and end")
-    if name == "plan":
-        add("--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run")
-    if name == "fsck":
-        add("--remove", action="store_true", help="take damaged results out, to be made again")
-    if name == "gc":
-        add("--delete", action="store_true", help="remove what is shown")
-    if name == "freeze":
-        add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
-    if name == "track":
-        add("--rebuild", action="store_true", help="log all runs of the store anew")
-        add("--uri", metavar="URI", help="where to; default: tracking.uri")
-    if name == "ui":
-        add("--port", type=int, default=5000, metavar="N", help="default: 5000")
-    if name == "report":
-        add("-o", "--output", metavar="FILE", help="where to write; default: STUDY.html")
+    for flags, about in OPTIONS.get(name, ()):
+        add(*flags, **about)
 
 
 def _complete(prefix: str, **_given: object) -> Iterator[str]:

@@ -44,3 +44,7 @@ class StageError(IlmlipError):
 
 class StoreError(IlmlipError):
     """The store, or a result in it, cannot be used; the message names the path and the remedy."""
+
+
+class DamagedError(StoreError):
+    """A result is not what it was when it was made; it can be set aside and made again."""

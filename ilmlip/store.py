@@ -18,16 +18,20 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ilmlip.errors import StoreError
+from ilmlip.errors import DamagedError, StoreError
 from ilmlip.hashing import digest, file_digest, plain
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
+
+
+def _has_default(one: Field[Any]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,12 @@ class Result:
     """Unix time, s."""
     seconds: float = 0.0
     host: str = ""
+
+
+KNOWN = frozenset(f.name for f in fields(Result)) - {"path"}
+"""Fields of a manifest."""
+NEEDED = KNOWN - {f.name for f in fields(Result) if _has_default(f)}
+REMEDY = "; `ilmlip fsck --remove` takes it out, and the next run makes it again"
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,10 @@ class Store:
     # --- reading
 
     def result(self, key: str) -> Result | None:
-        """The result of a key, or None. Raises StoreError if its manifest cannot be read."""
+        """The result of a key, or None.
+
+        Raises DamagedError if its manifest cannot be read, StoreError if another version made it.
+        """
         folder = self.folder(key)
         try:
             text = (folder / MANIFEST).read_bytes()
@@ -146,11 +159,21 @@ class Store:
             return None
         try:
             data = json.loads(text)
+            whole = data["key"] == key
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedError(f"{folder / MANIFEST}: is damaged ({error}){REMEDY}") from error
+        if not whole:
+            raise DamagedError(f"{folder / MANIFEST}: is damaged (it is of {data['key']}){REMEDY}")
+        if unknown := data.keys() - KNOWN:
+            other = f"has the unknown fields {', '.join(sorted(unknown))}"
+        elif lacking := NEEDED - data.keys():
+            other = f"lacks the fields {', '.join(sorted(lacking))}"
+        else:
             return Result(path=folder, **data)
-        except (ValueError, TypeError) as error:
-            raise StoreError(
-                f"{folder / MANIFEST}: is damaged ({error}); remove that folder and run again"
-            ) from error
+        raise StoreError(
+            f"{folder / MANIFEST}: {other}: another version of ilmlip made it; "
+            "use that one, or name another folder with store=PATH"
+        )
 
     def failure(self, key: str) -> Failure | None:
         """How a key failed last, or None."""
@@ -218,21 +241,21 @@ class Store:
                 shutil.rmtree(old, ignore_errors=True)
         raise StoreError(f"{final}: another process keeps publishing it; run again later")
 
-    def publish_failure(self, failure: Failure, work: Path) -> Failure:
-        """Keep a failed task's work folder with the reason; replaces an earlier failure."""
+    def publish_failure(self, failure: Failure, work: Path, kept: str = "work") -> Failure:
+        """Keep a failed task's folder, under `kept`, with the reason; replaces an earlier failure."""
         folder = self.failed_folder(failure.key)
         staged = folder.parent / f".{failure.key}.{uuid.uuid4().hex[:8]}"
         staged.mkdir(parents=True)
         if work.exists():
-            work.rename(staged / "work")
+            work.rename(staged / kept)
         data = asdict(failure)
         write_text(staged / FAILURE, json.dumps(data, indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another driver kept its own failure just now
             staged.rename(folder)
         shutil.rmtree(staged, ignore_errors=True)
-        kept = self.failure(failure.key)
-        return failure if kept is None else kept
+        there = self.failure(failure.key)
+        return failure if there is None else there
 
 
 def stage_of(key: str) -> str:

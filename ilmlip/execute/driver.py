@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ilmlip.errors import DamagedError
+from ilmlip.execute import disk
 from ilmlip.execute.claims import Claims
 from ilmlip.execute.jobs import Job, Submitter, last_words
 from ilmlip.execute.slots import Estimates, Slots, choose, needs, urgency
+from ilmlip.execute.tidy import forget, sweep
 from ilmlip.execute.worker import obituary, shortage
 from ilmlip.plan.graph import Plan, is_current
 from ilmlip.plan.task import Task
 from ilmlip.spec.cluster import Cluster
 from ilmlip.stages.base import Resources
-from ilmlip.store import Failure, Store
+from ilmlip.store import Failure, Result, Store
 
 Settled = Literal["done", "cached", "failed", "blocked"]
 POLL, SLOWEST = 0.05, 0.5
@@ -71,6 +74,8 @@ class Driver:
         self._waiting = {task.key: len(set(task.inputs())) for task in plan}
         self._ready: dict[str, list[Task]] = defaultdict(list)
         self._elsewhere: dict[str, float] = {}
+        self._again: dict[str, set[str]] = {}
+        """Damaged results that are made again, and which tasks wait for them."""
         self._deaths: dict[str, int] = defaultdict(int)
         self._urgency = urgency(plan.tasks, self.estimates)
         self._present = store.keys("results")
@@ -93,12 +98,19 @@ class Driver:
             for job in self.jobs:
                 job.handle.stop()
             raise
+        there = {key for key, how in self.outcome.settled.items() if how in ("done", "cached")}
+        sweep(self.store, self.claims, there)
         return self.outcome
 
     # --- from waiting to ready
 
     def _consider(self, task: Task) -> None:
         """All inputs of a task are settled: it is cached, blocked, or ready."""
+        if again := [key for key in set(task.inputs()) if key in self._again]:
+            self._waiting[task.key] = len(again)
+            for key in again:
+                self._again[key].add(task.key)
+            return
         gone = {
             role: [key for key in keys if key not in self._digests]
             for role, keys in task.needs.items()
@@ -106,18 +118,26 @@ class Driver:
         if shortage(task, {role: keys for role, keys in gone.items() if keys}):
             self._settle(task, "blocked")
             return
-        result = self.store.result(task.key) if task.key in self._present else None
-        if result is not None and is_current(result, self._digests, task):
+        result = self._result(task) if task.key in self._present else None
+        if result is not None:
             self._digests[task.key] = result.digest
             self._settle(task, "cached")
             return
         self._ready[task.stage].append(task)
 
+    def _result(self, task: Task) -> Result | None:
+        """The result of a task if it is there, can be read, and was made from what is there now."""
+        try:
+            result = self.store.result(task.key)
+        except DamagedError:
+            return None  # whoever computes it sets it aside
+        return result if result and is_current(result, self._digests, task) else None
+
     def _settle(self, task: Task, how: Settled) -> None:
         """Note a task's end and consider those that waited for it (as deep as the plan's chains)."""
         self.outcome.settled[task.key] = how
         self.listen(task, how)
-        for key in self._dependants[task.key]:
+        for key in self._again.pop(task.key, self._dependants[task.key]):
             self._waiting[key] -= 1
             if self._waiting[key] == 0:
                 self._consider(self.plan.tasks[key])
@@ -174,16 +194,20 @@ class Driver:
                 self.jobs.remove(job)
                 self.slots.give(job.need)
                 self._pick_up(job)
+                if self.cluster.executor == "local" and len(job.ended) == len(job.tasks):
+                    forget(job.report, job.handle.log(), job.ended.values())
                 moved = True
         return moved
 
     def _ended(self, task: Task, end: str) -> None:
         if end == "busy":
             self._elsewhere[task.key] = time.monotonic()
-        elif end == "done":
+        elif end in ("done", "there"):
             self._done(task)
         elif end == "blocked":  # an input was removed meanwhile
             self._settle(task, "blocked")
+        elif end == "damaged":
+            self._make_again(task)
         else:
             self._failed(task, self.store.failure(task.key))
 
@@ -196,9 +220,24 @@ class Driver:
         self.estimates.learn(task.stage, result.seconds)
         self._settle(task, "done")
 
+    def _make_again(self, task: Task) -> None:
+        """Inputs of a task were damaged and are gone: they are made again first, then the task."""
+        gone = [key for key in set(task.inputs()) if key in self._digests and self._is_gone(key)]
+        for key in gone:
+            del self.outcome.settled[key], self._digests[key]
+            self._again[key] = set()
+        self._consider(task)
+        for key in gone:
+            self._consider(self.plan.tasks[key])
+
+    def _is_gone(self, key: str) -> bool:
+        return not self.store.folder(key).exists()
+
     def _failed(self, task: Task, failure: Failure | None) -> None:
         if failure is None:
             failure = Failure(task.key, task.stage, "left no reason", "", "", time.time())
+        if disk.stands_for_full(failure.reason) or disk.is_full(self.store.root):
+            raise disk.full(self.store.root)  # so would every other task
         self.outcome.failures[task.key] = failure
         self._settle(task, "failed")
 
@@ -208,7 +247,11 @@ class Driver:
             if key in job.ended:
                 continue
             self._deaths[key] += 1
-            if key == job.current or (not job.began and self._deaths[key] >= DEATHS):
+            if self.claims.is_alive(key):  # its submitit died, it goes on
+                self._elsewhere[key] = time.monotonic()
+            elif key == job.current and self._result(task):
+                self._done(task)  # it died before it could say so
+            elif key == job.current or (not job.began and self._deaths[key] >= DEATHS):
                 self._failed(task, self._obituary(task, job))
             else:
                 self._ready[task.stage].append(task)
@@ -231,8 +274,8 @@ class Driver:
             if self.claims.is_alive(key):
                 continue
             del self._elsewhere[key]
-            result = self.store.result(key)
-            if result is not None and is_current(result, self._digests, task):
+            self.claims.bury(key)
+            if self._result(task):
                 self._done(task)
             else:
                 self._ready[task.stage].append(task)

@@ -77,7 +77,7 @@ class Errand:
             elif left == self.left():  # others compute what is left
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_BUSY)
-        bad = {key: end for key, end in self._ends().items() if end != "done"}
+        bad = {key: end for key, end in self._ends().items() if end not in ("done", "there")}
         if bad:
             raise TasksFailedError(
                 f"{len(bad)} of {len(self.packed)} tasks are not there: "

@@ -52,7 +52,7 @@ def _event(
     if "start" in said:
         if stage(one.stage).goes_on:
             events.began(one)
-    elif said["state"] == "done":
+    elif said["state"] in ("done", "there"):
         events.task(one)
     elif said["state"] == "failed" and (failure := store.failure(one.key)) is not None:
         events.failed(one, failure)

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilmlip.errors import StoreError
 from ilmlip.execute.claims import Claims
-from ilmlip.hashing import digest, file_digest
+from ilmlip.execute.sound import Sound
+from ilmlip.plan.graph import present_keys
 from ilmlip.store import Store, stage_of
 
 
@@ -45,30 +45,10 @@ class Waste:
 
 def damages(store: Store, keys: Collection[str] | None = None) -> Iterator[Damage]:
     """Every result of the store (or of `keys`) whose files or values differ from its manifest."""
+    sound = Sound(store)
     for key in sorted(store.keys() if keys is None else keys):
-        try:
-            result = store.result(key)
-        except StoreError:
-            yield Damage(key, "its manifest cannot be read")
-            continue
-        if result is None:
-            if store.folder(key).exists():
-                yield Damage(key, "it has no manifest")
-            continue
-        wrong = [name for name, own in result.files.items() if not _is(result.path / name, own)]
-        if wrong:
-            yield Damage(key, f"{', '.join(wrong)}: missing, or other than when it was made")
-        elif digest("ilmlip.result", {"files": result.files, "values": result.values}) != (
-            result.digest
-        ):
-            yield Damage(key, "its values are other than when it was made")
-
-
-def _is(path: Path, own: str) -> bool:
-    try:
-        return file_digest(path) == own
-    except OSError:
-        return False
+        if what := sound.damage(key):
+            yield Damage(key, what)
 
 
 def remove(store: Store, key: str) -> None:
@@ -110,7 +90,7 @@ def waste(store: Store, kept: Collection[str]) -> Iterator[Waste]:
 
     Nothing that a living process has claimed.
     """
-    alive, there = Claims(store.root).alive(), store.keys()
+    alive, there = Claims(store.root).alive(), present_keys(store)
     for kind in ("results", "failed"):
         for stage in sorted((store.root / kind).iterdir()):
             for folder in sorted(stage.iterdir()):

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilmlip.errors import StageError
+from ilmlip.execute import disk
 from ilmlip.execute.claims import Claims
+from ilmlip.execute.sound import Sound, set_aside
+from ilmlip.execute.tidy import clear
 from ilmlip.hashing import plain
 from ilmlip.plan.graph import is_current
 from ilmlip.plan.task import Task
@@ -22,7 +25,9 @@ from ilmlip.stages import stage
 from ilmlip.stages.base import Given, Inputs, Output
 from ilmlip.store import Failure, Result, Store
 
-End = Literal["done", "failed", "busy", "blocked"]
+End = Literal["done", "there", "failed", "busy", "damaged", "blocked"]
+"""Done now, done before, failed, in another's hands; an input is damaged and was set aside, or is
+not there."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 TRACEBACK, WORKER_LOG = "traceback.log", "worker.log"
 
@@ -66,6 +71,7 @@ def work(root: Path, packed: Sequence[Mapping[str, Any]], report: Path, cores: i
     """Do the tasks of a pack; `report` gets a JSON line at the start and the end of each."""
     os.environ.update(dict.fromkeys(THREADS, str(cores)))
     store, claims = Store(root), Claims(root)
+    sound = Sound(store)
     with report.open("a", buffering=1) as lines:
 
         def say(**what: Any) -> None:
@@ -74,35 +80,58 @@ def work(root: Path, packed: Sequence[Mapping[str, Any]], report: Path, cores: i
         say(began=True)
         for data in packed:
             say(start=data["key"])
-            end = do(store, claims, unpack(data))
-            say(end=data["key"], state=end)
+            try:
+                task = unpack(data)
+            except (StageError, KeyError, ValueError) as error:
+                _refuse(store, data, error)
+                say(end=data["key"], state="failed")
+                continue
+            say(end=data["key"], state=do(store, claims, task, sound))
 
 
-def do(store: Store, claims: Claims, task: Task) -> End:
-    """Do one task unless it is done already, another process does it, or its inputs are not there."""
+def do(store: Store, claims: Claims, task: Task, sound: Sound | None = None) -> End:
+    """Do one task unless it is done, another process does it, or an input is damaged or gone."""
+    damaged = (sound or Sound(store)).damaged([*task.inputs(), task.key])
+    for key in damaged:
+        set_aside(store, claims, key)
+    if damaged:
+        return "damaged"
     with claims.holding(task.key) as mine:
         if not mine:
             return "busy"
         inputs, digests = gather(store, task)
         there = store.result(task.key)
         if there is not None and is_current(there, digests, task):
-            return "done"
+            return "there"
         if shortage(task, inputs.missing) is not None:
             return "blocked"
-        folder, started = store.new_work(task.key), time.time()
-        if stage(task.stage).goes_on:
-            inputs = replace(inputs, earlier=store.earlier_work(task.key, folder))
-        try:
-            output = _run(task, inputs, folder)
-            store.publish(_result(task, inputs, digests, output, started), folder)
-        except StageError as error:
-            _fail(store, task, folder, error)
-            return "failed"
-        except Exception as error:
-            (folder / TRACEBACK).write_text(traceback.format_exc())
-            reason = f"{type(error).__name__}: {error}"
-            _fail(store, task, folder, StageError(reason, log=TRACEBACK))
-            return "failed"
+        return _attempt(store, claims, task, inputs, digests)
+
+
+def _attempt(
+    store: Store, claims: Claims, task: Task, inputs: Inputs, digests: Mapping[str, str]
+) -> End:
+    """Run the stage of a claimed task, and publish what it leaves or keep why it failed."""
+    if not stage(task.stage).goes_on:
+        clear(store, task.key)
+    folder, started = store.new_work(task.key), time.time()
+    if stage(task.stage).goes_on:
+        inputs = replace(inputs, earlier=store.earlier_work(task.key, folder))
+    try:
+        output = _run(task, inputs, folder)
+        if disk.is_full(store.root):
+            raise StageError(f"{disk.NO_ROOM}: what it wrote may be cut off")
+        if not claims.is_mine(task.key):
+            return "busy"  # it slept so long that another took it over
+        store.publish(_result(task, inputs, digests, output, started), folder)
+    except StageError as error:
+        _fail(store, task, folder, error)
+        return "failed"
+    except Exception as error:
+        (folder / TRACEBACK).write_text(traceback.format_exc())
+        reason = f"{type(error).__name__}: {error}"
+        _fail(store, task, folder, StageError(reason, log=TRACEBACK))
+        return "failed"
     return "done"
 
 
@@ -183,6 +212,14 @@ def _result(
         seconds=time.time() - started,
         host=socket.gethostname(),
     )
+
+
+def _refuse(store: Store, data: Mapping[str, Any], error: Exception) -> None:
+    """Keep as failed what this version cannot even read."""
+    said = error if isinstance(error, StageError) else f"this ilmlip cannot read the task ({error})"
+    remedy = "; run it by the ilmlip that its workers have, or update both"
+    failure = Failure(data["key"], data["stage"], f"{said}{remedy}", "", "", time.time())
+    store.publish_failure(failure, store.new_work(data["key"]))
 
 
 def _fail(store: Store, task: Task, folder: Path, error: StageError) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ilmlip.plan.task import Task
+from ilmlip.errors import DamagedError, StoreError
+from ilmlip.plan.task import SCHEME, Task
 from ilmlip.store import Result, Store
 
 State = Literal["cached", "todo", "failed", "running"]
@@ -69,16 +70,43 @@ def is_current(result: Result, digests: Mapping[str, str], task: Task) -> bool:
     )
 
 
+def present_keys(store: Store) -> set[str]:
+    """Every key that has a result. Raises StoreError if keys of another scheme are among them."""
+    found = store.keys("results")
+    others = sorted(key for key in found if _scheme(key) not in (SCHEME, ""))
+    if others:
+        raise StoreError(
+            f"store {store.root}: holds {len(others)} results whose keys are of another scheme, such "
+            f"as {others[0]}; this ilmlip makes {SCHEME} and would compute them again beside: use the "
+            "ilmlip that made them, or name another folder with store=PATH"
+        )
+    return found
+
+
+def _scheme(key: str) -> str:
+    """ "k1" of "label-k1-3f2a…"; empty if it is no key."""
+    parts = key.split("-")
+    return parts[1] if len(parts) == 3 and parts[1][:1] == "k" and parts[1][1:].isdigit() else ""
+
+
+def _readable(store: Store, key: str) -> Result | None:
+    """A result; None if its manifest is damaged, so that it is made again."""
+    try:
+        return store.result(key)
+    except DamagedError:
+        return None
+
+
 def states(plan: Plan, store: Store, running: set[str] | None = None) -> dict[str, State]:
     """The state of every task: cached, failed before, running somewhere, or to do."""
     running = running or set()
     failed = store.keys("failed")
-    present = store.keys("results")
+    present = present_keys(store)
     digests: dict[str, str] = {}
     stale: set[str] = set()
     found: dict[str, State] = {}
     for task in plan:
-        result = store.result(task.key) if task.key in present else None
+        result = _readable(store, task.key) if task.key in present else None
         fresh = result is not None and is_current(result, digests, task)
         if result is not None and fresh and not any(key in stale for key in task.inputs()):
             digests[task.key] = result.digest

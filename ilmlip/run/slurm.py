@@ -33,10 +33,8 @@ CLOSING_PATIENCE = 1800.0
 """Seconds that the last job of a run waits for MLflow."""
 
 
-def run_on_slurm(study: Study, plan: Plan, *, detach: bool) -> Ended:
+def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> Ended:
     """Submit what is missing and not in the queue; follow it to its end unless `detach`."""
-    store = Store(Path(study.spec.store))
-    store.prepare()
     before = states(plan, store)
     queue = slurm.queue() if open_runs(store.root) else {}
     end_lost(store, queue)

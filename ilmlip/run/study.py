@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ilmlip.execute.disk import explained
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.skip import possible
+from ilmlip.execute.unsaid import unsaid
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
 from ilmlip.run.outputs import Ended, lay_out
@@ -21,23 +23,31 @@ from ilmlip.store import Store
 def run_study(study: Study, plan: Plan, *, detach: bool = False) -> Ended:
     """Run what a study wants and the store does not have yet.
 
-    `detach`: where Slurm does the work, end once it is submitted.
+    `detach`: where Slurm does the work, end once it is submitted. Raises StoreError when the store's
+    disk is full or cannot be written.
     """
-    spec = study.spec
-    if spec.cluster.executor == "slurm":
-        from ilmlip.run.slurm import run_on_slurm
-
-        return run_on_slurm(study, plan, detach=detach)
-    store = Store(Path(spec.store))
+    store = Store(Path(study.spec.store))
     store.prepare()
+    with explained(store.root):
+        if study.spec.cluster.executor == "slurm":
+            from ilmlip.run.slurm import run_on_slurm
+
+            return run_on_slurm(study, plan, store, detach=detach)
+        return _run(study, plan, store)
+
+
+def _run(study: Study, plan: Plan, store: Store) -> Ended:
+    spec = study.spec
     plan, skipped = possible(plan, spec.cluster, store)
-    todo = [key for key, state in states(plan, store).items() if state != "cached"]
-    if not todo:
+    cached = {key for key, state in states(plan, store).items() if state == "cached"}
+    untold = unsaid(plan, store, cached)
+    if len(cached) == len(plan):
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
+        if untold:
+            _begin(study, store, untold).end("done", outputs)
         return Ended(plan, store, outcome, outputs, points, skipped + caught_up(spec, store))
-    events = Events(store.root)
-    events.start(**started(study))
+    events = _begin(study, store, untold)
     tracker = tracker_of(spec, store)
     from rich.console import Console
 
@@ -50,6 +60,15 @@ def run_study(study: Study, plan: Plan, *, detach: bool = False) -> Ended:
     events.end("done" if ended.ok else "failed", outputs)
     ended.messages += logged(tracker, spec, store)
     return ended
+
+
+def _begin(study: Study, store: Store, untold: list[Task]) -> Events:
+    """The events of a new run, which first tells what runs that died did not."""
+    events = Events(store.root)
+    events.start(**started(study))
+    for task in untold:
+        events.task(task)
+    return events
 
 
 def _drive(

@@ -1,0 +1,53 @@
+"""Results that no event tells of: a worker outlived its driver, or the driver died before it spoke."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ilmlip.plan.graph import Plan
+from ilmlip.plan.task import Task
+from ilmlip.store import Store
+
+TAIL = 65_536
+"""Bytes at the end of a run's events that hold its last one."""
+SLACK = 60.0
+"""Seconds by which clocks of hosts may disagree."""
+
+
+def unsaid(plan: Plan, store: Store, present: set[str]) -> list[Task]:
+    """Tasks of a plan that were done in a run which has no end, and of which no run has told."""
+    logs = sorted((store.root / "tracking").glob("*/events.jsonl"))
+    broken = [log for log in logs if not _ended(log)]
+    if not broken:
+        return []
+    said = {event.get("key") for log in logs for event in _events(log) if event["event"] == "task"}
+    began = min((e["time"] for log in broken for e in _events(log)), default=0.0) - SLACK
+    return [t for t in plan if t.key in present - said and _made_after(store, t.key, began)]
+
+
+def _made_after(store: Store, key: str, began: float) -> bool:
+    result = store.result(key)
+    return result is not None and result.started + result.seconds > began
+
+
+def _ended(log: Path) -> bool:
+    with log.open("rb") as lines:
+        size = lines.seek(0, 2)
+        lines.seek(max(0, size - TAIL))
+        last = lines.read().splitlines()[-1:]
+    with contextlib.suppress(ValueError, KeyError, IndexError, TypeError):
+        return bool(json.loads(last[0])["event"] == "end")
+    return False
+
+
+def _events(log: Path) -> Iterator[dict[str, Any]]:
+    """The events that can be read; half a line may end what a killed driver wrote."""
+    for line in log.read_text(errors="replace").splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            event = json.loads(line)
+            if {"event", "time"} <= event.keys():
+                yield event
