@@ -17,6 +17,8 @@ from pathlib import Path
 from ilmlip.errors import StageError
 from ilmlip.spec.profile import ProgramName, profile, threads
 
+KILLED = "was killed by"
+"""How the reason of a program's end begins that a signal ended."""
 TAIL = 64_000
 """Bytes at the end of a log that are searched for the reason of a failure."""
 
@@ -101,9 +103,7 @@ def last_error(log: Path, errors: Sequence[str]) -> str:
 
 
 def _ending(code: int) -> str:
-    return (
-        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    )
+    return f"{KILLED} {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
 def _prepared_death() -> Callable[[], None] | None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from ilmlip.errors import IlmlipError
 from ilmlip.execute.submission import said_in
-from ilmlip.execute.worker import obituary, work
+from ilmlip.execute.worker import DOUBT, obituary, work
 from ilmlip.stages import stage
 from ilmlip.store import Failure, Store, stage_of
 
@@ -73,6 +73,7 @@ class Errand:
                 if deaths >= DEATHS:
                     raise TasksFailedError(f"the worker died {deaths} times before it began")
             elif (current := self._in_hand()) is not None:
+                time.sleep(DOUBT)  # if the job itself is being killed, this process goes as well
                 self._bury(current, self.worker.exitcode)
             elif left == self.left():  # others compute what is left
                 time.sleep(pause)
@@ -121,8 +122,10 @@ class Errand:
     def _work(self, packed: Sequence[Mapping[str, Any]]) -> None:
         if sys.platform == "linux":  # gone when the watching process is, however that ends
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        for name in (signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT):
-            signal.signal(name, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+        signal.signal(signal.SIGCONT, signal.SIG_DFL)
+        # what Slurm sends to all before it takes the node away; the engines inherit that
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         work(self.root, packed, self.report, self.cores)
 
     def _kill(self) -> None:

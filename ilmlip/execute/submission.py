@@ -163,6 +163,14 @@ def _ended(report: Path) -> set[str]:
     return {said["end"] for said in said_in(report) if said.get("state", "busy") != "busy"}
 
 
+def done_in(run: Run) -> set[str]:
+    """Keys of the tasks that a run's jobs have computed."""
+    reports = run.folder.glob("*.jsonl")
+    return {
+        said["end"] for path in reports for said in said_in(path) if said.get("state") == "done"
+    }
+
+
 def said_in(report: Path) -> Iterator[dict[str, Any]]:
     """What a job reported, whole lines only."""
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ilmlip.engines.process import KILLED
 from ilmlip.errors import StageError
 from ilmlip.execute import disk
 from ilmlip.execute.claims import Claims
@@ -30,6 +31,9 @@ End = Literal["done", "there", "failed", "busy", "damaged", "blocked"]
 not there."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 TRACEBACK, WORKER_LOG = "traceback.log", "worker.log"
+DOUBT = 3.0
+"""Seconds after which a process that was killed in a job of Slurm's was not killed with its whole job:
+else whoever waits is gone by then, and keeps no failure of what Slurm requeues."""
 
 
 def pack(tasks: Sequence[Task]) -> list[dict[str, Any]]:
@@ -125,6 +129,8 @@ def _attempt(
             return "busy"  # it slept so long that another took it over
         store.publish(_result(task, inputs, digests, output, started), folder)
     except StageError as error:
+        if KILLED in error.reason and "SLURM_JOB_ID" in os.environ:
+            time.sleep(DOUBT)
         _fail(store, task, folder, error)
         return "failed"
     except Exception as error:

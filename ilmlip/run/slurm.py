@@ -16,7 +16,7 @@ from ilmlip.execute.driver import Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.relay import mention, relay
 from ilmlip.execute.slurm_jobs import SlurmJobs
-from ilmlip.execute.submission import Queued, Record, Run, open_runs, queued
+from ilmlip.execute.submission import Queued, Record, Run, done_in, open_runs, queued
 from ilmlip.execute.worker import shortage
 from ilmlip.plan.compile import study_key
 from ilmlip.plan.cost import task_seconds
@@ -29,6 +29,8 @@ from ilmlip.store import Store
 
 FRESH = 120.0
 """Seconds that a run may be without jobs in the queue: it is being submitted."""
+IN_VAIN = 3
+"""Submissions in a row that do nothing, after which a run ends: its jobs die at once."""
 CLOSING_PATIENCE = 1800.0
 """Seconds that the last job of a run waits for MLflow."""
 
@@ -54,7 +56,7 @@ def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> End
         return _detached(plan, store, before, run)
     tracker = tracker_of(study.spec, store)
     said = follow(plan, store, run, before)
-    outcome = settled(plan, store, before, run.started)
+    outcome = settled(plan, store, before, run)
     outputs, points = lay_out(study, plan, store, outcome)
     ended = Ended(plan, store, outcome, outputs, points, said)
     ended.messages += logged(tracker, study.spec, store)
@@ -100,6 +102,8 @@ class Closing:
     run: Run
     before: int | None = None
     """How many tasks were to be done at the last submission."""
+    in_vain: int = 0
+    """How many submissions in a row have done none of them."""
 
     def __call__(self) -> None:
         """Do it."""
@@ -107,13 +111,14 @@ class Closing:
         events = Events.reopen(store.root, self.run.name)
         events.watch()
         relay(store, self.run)
-        left = to_do(self.plan, store, slurm.queue(), self.run.started)
-        if left and (self.before is None or len(left) < self.before):
-            _submit(replace(self, before=len(left)))
+        left = to_do(self.plan, store, slurm.queue(), self.run)
+        in_vain = 0 if self.before is None or len(left) < self.before else self.in_vain + 1
+        if left and in_vain < IN_VAIN:
+            _submit(replace(self, before=len(left), in_vain=in_vain))
             events.leave()
             return
         found = states(self.plan, store)
-        outcome = settled(self.plan, store, found, self.run.started)
+        outcome = settled(self.plan, store, found, self.run)
         outputs, _ = lay_out(self.study, self.plan, store, outcome)
         done = all(state == "cached" for state in found.values())
         status = "done" if done else "failed"
@@ -128,7 +133,7 @@ def _submit(closing: Closing) -> None:
     plan, run, cluster = closing.plan, closing.run, closing.study.spec.cluster
     store, queue = Store(closing.root), slurm.queue()
     held = queued(store.root, queue)
-    missing = to_do(plan, store, queue, run.started)
+    missing = to_do(plan, store, queue, run)
     tasks = wanted(plan, missing)
     mention(run, tasks)
     room = cluster.slurm.max_queued - len(queue) - 1
@@ -155,20 +160,20 @@ def ends(made: Sequence[Record]) -> list[str]:
     ]
 
 
-def to_do(plan: Plan, store: Store, queue: Mapping[str, slurm.Waiting], since: float) -> list[str]:
-    """Keys that no job in the queue holds, and that have not failed since, nor wait for such."""
+def to_do(plan: Plan, store: Store, queue: Mapping[str, slurm.Waiting], run: Run) -> list[str]:
+    """Keys that no job in the queue holds, and that have not failed in a run, nor wait for such."""
     found = states(plan, store)
     held = queued(store.root, queue).tasks
-    outcome = settled(plan, store, found, since)
+    outcome = settled(plan, store, found, run)
     return [key for key in plan.tasks if key not in outcome.settled and key not in held]
 
 
-def settled(plan: Plan, store: Store, before: Mapping[str, State], since: float) -> Outcome:
-    """What became of the tasks since a time: done or cached (`before`), failed, blocked by those.
+def settled(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> Outcome:
+    """What became of the tasks in a run: done or cached (`before`), failed, blocked by those.
 
     What is in none of these is not in the outcome: it waits, or was never run.
     """
-    outcome = Outcome()
+    outcome, now = Outcome(), done_in(run)
     for key, state in states(plan, store).items():
         task = plan.tasks[key]
         gone = {
@@ -176,8 +181,10 @@ def settled(plan: Plan, store: Store, before: Mapping[str, State], since: float)
             for role, keys in task.needs.items()
         }
         if state == "cached":
-            outcome.settled[key] = "cached" if before[key] == "cached" else "done"
-        elif (failure := store.failure(key)) is not None and failure.time >= since:
+            outcome.settled[key] = (
+                "cached" if before[key] == "cached" and key not in now else "done"
+            )
+        elif (failure := store.failure(key)) is not None and failure.time >= run.started:
             outcome.settled[key] = "failed"
             outcome.failures[key] = failure
         elif shortage(task, {role: keys for role, keys in gone.items() if keys}):
@@ -187,7 +194,7 @@ def settled(plan: Plan, store: Store, before: Mapping[str, State], since: float)
 
 def _detached(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> Ended:
     held = queued(store.root, slurm.queue())
-    outcome = settled(plan, store, before, run.started)
+    outcome = settled(plan, store, before, run)
     ended = Ended(plan, store, outcome, queued={k: one.job for k, one in held.tasks.items()})
     jobs = sum(len(record.elements) for record in run.records())
     ended.messages.append(
