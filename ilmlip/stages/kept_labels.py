@@ -55,19 +55,20 @@ class KeptLabels:
     def __init__(self, work: Path, made_of: str) -> None:
         """`made_of`: a digest of the parameters; labels of others are not taken."""
         self.work, self._folder, self._made_of = work, work / FOLDER, made_of
+        self.earlier: Path | None = None
+        """The work folder of the last attempt, until the first label is asked for."""
         self.taken = 0
         """How many labels of an earlier attempt were taken."""
         self.last: Kept | None = None
         """What was read or written last."""
 
     def take_over(self, earlier: Path | None) -> None:
-        """Take the folder of the last attempt that has one, by one rename; its rest is removed."""
+        """Take the labels of the last attempt that left some, by one rename."""
+        self.earlier = earlier
         for folder in attempts(earlier):
             if (folder / FOLDER).is_dir():
                 (folder / FOLDER).rename(self._folder)
                 break
-        if earlier is not None:
-            shutil.rmtree(earlier, ignore_errors=True)  # it may hold a large density
 
     def forget(self) -> None:
         """Begin anew."""
@@ -76,6 +77,9 @@ class KeptLabels:
 
     def read(self, number: int, atoms: Atoms) -> Kept | None:
         """The label of that number, if it is whole and of these very atoms; puts its files back."""
+        if self.earlier is not None:
+            shutil.rmtree(self.earlier, ignore_errors=True)  # it may hold a large density
+            self.earlier = None
         found = self._entry(number)
         if found is None or not _same(found, atoms):
             return None

@@ -156,7 +156,8 @@ class _Series:
         if moves is None:
             return None
         found, tries = tried(
-            lambda rung: self.session.native(atoms, moves, temperature, rung), self.rungs
+            lambda rung: self.session.native(atoms, moves, temperature, rung, self.kept.earlier),
+            self.rungs,
         )
         if found is None:
             return None
