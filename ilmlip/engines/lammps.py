@@ -199,8 +199,8 @@ def label_input(box: Box, how: Interactions) -> str:
 # --- execute
 
 
-def run(work: Path, profile: Profile | None = None) -> None:
-    """Run `in.lammps` in its folder, on one core unless this machine's profile says otherwise.
+def run(work: Path, profile: Profile | None = None, script: str = INPUT) -> None:
+    """Run an input in its folder, on one core unless this machine's profile says otherwise.
 
     Raises StageError with LAMMPS's own error line.
     """
@@ -208,7 +208,7 @@ def run(work: Path, profile: Profile | None = None) -> None:
     here = machine()
     command = shlex.split(here.program("lammps").command) or where.command
     execute(
-        [*here.launcher("lammps"), *command, "-in", INPUT, "-log", "none"],
+        [*here.launcher("lammps"), *command, "-in", script, "-log", "none"],
         work,
         LOG,
         environment={"LD_LIBRARY_PATH": where.library_path, **program_environment("lammps")},

@@ -23,6 +23,14 @@ TAIL = 64_000
 """Bytes at the end of a log that are searched for the reason of a failure."""
 
 
+OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that come from outside (a person, a scheduler, a lack of memory), not from a mistake."""
+
+
+class KilledError(StageError):
+    """Something outside ended the program, which says nothing of what it was given."""
+
+
 def execute(
     command: Sequence[str],
     work: Path,
@@ -36,7 +44,8 @@ def execute(
     """Run `command` in `work`, stdout and stderr to the file `log`; wait for its end.
 
     `environment` is added to this process's. Raises StageError with the last line of the log that
-    holds one of `errors` (or the last line), the command and the log; and when the program takes
+    holds one of `errors` (or the last line), the command and the log (KilledError if something outside
+    ended it); and when the program takes
     longer than `time_limit` seconds: then it is killed with all that it started. `accepted`: exit
     statuses that are no failure.
     """
@@ -73,9 +82,16 @@ def execute(
             raise
     if code not in accepted:
         reason = last_error(work / log, errors)
-        raise StageError(
-            f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log
-        )
+        kind = KilledError if killed(code) else StageError
+        raise kind(f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log)
+
+
+def killed(code: int) -> bool:
+    """Whether an exit status is that of a program that something outside ended.
+
+    A shell, mpirun and srun give 128 and the number of the signal.
+    """
+    return code in {-number for number in OUTSIDE} | {128 + number for number in OUTSIDE}
 
 
 def program_words(name: ProgramName) -> list[str]:
