@@ -50,7 +50,7 @@ def cluster() -> Iterator[str]:
     call("pg_ctl", "-D", data, "-l", str(folder / "log"), "-w", "-o", options, "start")
     try:
         call("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", USER, "mlflow")
-        yield f"postgresql://{USER}@127.0.0.1:{port}/mlflow"
+        yield f"postgresql+psycopg2://{USER}@127.0.0.1:{port}/mlflow"
     finally:
         call("pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)

@@ -123,7 +123,7 @@ def content(uri: str) -> dict[str, Any]:
     A run that is there twice fails. A process of its own looks: MLflow keeps a database open, also
     one that was removed.
     """
-    with _context().Pool(1) as pool:
+    with context().Pool(1) as pool:
         return pool.apply(_content, (uri,))
 
 
@@ -175,16 +175,17 @@ def tracker(root: Path, uri: str, folder: Path) -> BaseProcess:
 
     Python's start and MLflow's import take five seconds, which tests of many trackers do not have.
     """
-    process = _context().Process(target=_tracker, args=(root, uri, folder), daemon=True)
+    process = context().Process(target=_tracker, args=(root, uri, folder), daemon=True)
     process.start()
     return process
 
 
-def _context() -> ForkServerContext:
+def context() -> ForkServerContext:
+    """Where processes begin that know MLflow already."""
     os.environ.update(QUIET)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow.store.tracking.sqlalchemy_store", "tracked"])
-    return context
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(["mlflow.store.tracking.sqlalchemy_store", "tracked"])
+    return found
 
 
 def _tracker(root: Path, uri: str, folder: Path) -> None:
