@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 
 from benchmarks import (
     agreement,
@@ -16,7 +17,14 @@ from benchmarks import (
     trainings,
 )
 from benchmarks.measure import adopt_orphans
-from benchmarks.report import insert
+from benchmarks.report import Table, insert
+
+
+def tracking(quick: bool) -> Table:
+    """Imported when it is called: MLflow takes seconds, and the others are measured without it."""
+    found: Table = import_module("benchmarks.tracking").main(quick)
+    return found
+
 
 ALL = {
     "overhead": overhead.main,
@@ -28,6 +36,7 @@ ALL = {
     "md": running.main,
     "agreement": agreement.main,
     "labels": labelling.main,
+    "tracking": tracking,
     "density": density.main,
 }
 LONG = ("density",)

@@ -167,6 +167,10 @@ class Follower:
         result = self.store.result(event["key"])
         if result is None:
             self._is_gone(event["key"])
+            child = self.log.find(self.state["experiment"], "ilmlip.task", event["key"])
+            if child is not None:  # it had begun, or failed before
+                self.log.untag(child, *OF_A_FAILURE)
+                self.log.end(child, "FINISHED", event["time"])
         elif event["stage"] in CHILDREN:
             self._child(event, result)
         elif event["stage"] == "evaluate":
@@ -181,10 +185,10 @@ class Follower:
         if logged not in (None, result.digest):  # computed again, and other numbers came of it
             self.log.delete(child)
             child = self._open(event, result.started)
-        elif logged is not None:
+        self.log.untag(child, *OF_A_FAILURE)
+        if logged == result.digest:
             self.log.end(child, "FINISHED", result.started + result.seconds)
             return child
-        self.log.untag(child, *OF_A_FAILURE)
         grown = event["stage"] in DYNAMICS
         points = sample_curve(result) if grown else training_curve(result)
         self.log.curve(child, points, result.started, result.seconds, grown=grown)

@@ -38,7 +38,7 @@ def connect(uri: str) -> Log:
     with _one_at_a_time(uri):
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
-    return Log(client)
+    return Log(client, calls_twice=uri.startswith(("http://", "https://")))
 
 
 @contextlib.contextmanager
@@ -47,7 +47,12 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
     if uri.startswith("postgresql"):
         import sqlalchemy
 
-        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        try:
+            engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"{error}; pip install 'ilmlip[postgres]', and write postgresql+psycopg2://…"
+            ) from error
         with engine.connect() as session:  # the lock goes with the session
             session.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_lock(LOCK)))
             yield
@@ -72,8 +77,12 @@ def is_refusal(error: Exception) -> bool:
 class Log:
     """Runs of one tracking server; times are unix seconds."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, calls_twice: bool = True) -> None:
         self._client = client
+        self._calls_twice = calls_twice
+        """A server that does not answer in time is called again, and may have done it already."""
+        self._new: set[str] = set()
+        """Runs that we have just made: nothing on them need be looked for."""
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of that name, made if there is none, restored if deleted."""
@@ -162,25 +171,35 @@ class Log:
         made = self._client.create_run(
             experiment, start_time=_ms(started), tags=dict(tags), run_name=name
         )
-        return self.find(experiment, tag, tags[tag]) or str(made.info.run_id)
+        if self._calls_twice and (found := self.find(experiment, tag, tags[tag])) is not None:
+            return found
+        self._new.add(made.info.run_id)
+        return str(made.info.run_id)
+
+    def _data(self, run: str) -> Any:
+        """Params and tags of a run."""
+        from mlflow.entities import RunData
+
+        return RunData() if run in self._new else self._client.get_run(run).data
 
     def params(self, run: str, params: Mapping[str, Any]) -> None:
         """Log parameters; one that is there with another value is left as it is."""
         from mlflow.entities import Param
 
-        there = self._client.get_run(run).data.params
+        there = self._data(run).params
         new = [Param(k, str(v)[:LONGEST]) for k, v in params.items() if k not in there]
         if new:
             self._client.log_batch(run, params=new)
 
     def tags(self, run: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
+        self._new.discard(run)
         for key, value in tags.items():
             self._client.set_tag(run, key, value)
 
     def untag(self, run: str, *names: str) -> None:
         """Remove tags that are there."""
-        there = self._client.get_run(run).data.tags
+        there = self._data(run).tags
         for name in names:
             if name in there:
                 self._client.delete_tag(run, name)
@@ -213,7 +232,7 @@ class Log:
 
         `grown`: rows may have been logged already while the task ran; only the others are.
         """
-        if not points or self._client.get_run(run).data.tags.get("ilmlip.curve") == "logged":
+        if not points or self._data(run).tags.get("ilmlip.curve") == "logged":
             return
         longest = max(step for step, _, _ in points) or 1
         there = self.steps(run, points[-1][1]) if grown else set()
@@ -277,6 +296,7 @@ class Log:
 
     def end(self, run: str, status: str, ended: float) -> None:
         """End a run as FINISHED, FAILED or KILLED."""
+        self._new.discard(run)
         self._client.set_terminated(run, status, _ms(ended))
 
     def stop(self, run: str, ended: float) -> None:
@@ -286,7 +306,7 @@ class Log:
 
     def digest_of(self, run: str) -> str | None:
         """The digest of the result that a run has all of, or None."""
-        found: str | None = self._client.get_run(run).data.tags.get(RESULT)
+        found: str | None = self._data(run).tags.get(RESULT)
         return found
 
     def delete(self, run: str) -> None:
