@@ -9,6 +9,7 @@ from benchmarks import (
     agreement,
     density,
     engines,
+    kills,
     labelling,
     overhead,
     planning,
@@ -38,16 +39,20 @@ ALL = {
     "labels": labelling.main,
     "tracking": tracking,
     "density": density.main,
+    "kills": kills.main,
 }
-LONG = ("density",)
-"""Only by name: hours, unless their pieces are kept from before."""
+LONG = ("density", "kills")
+"""Only by name: hours, or half an hour."""
 
 
 def main() -> None:
     """Run all or one, print the tables, and put them into README.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "name", nargs="?", choices=list(ALL), help=f"one of them; default: all but {LONG[0]}"
+        "name",
+        nargs="?",
+        choices=list(ALL),
+        help=f"one of them; default: all but {' and '.join(LONG)}",
     )
     parser.add_argument(
         "--quick", action="store_true", help="small sizes, to try the code; README.md stays"

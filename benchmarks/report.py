@@ -26,6 +26,8 @@ class Table:
     rows: Sequence[tuple[str, ...]]
     others: Mapping[str, str] = field(default_factory=dict)
     """Versions of packages that are in an environment of their own."""
+    page: Path = README
+    """Where it stands."""
 
     def text(self) -> str:
         """The table in Markdown under a line that says when, where and with what."""
@@ -43,15 +45,15 @@ class Table:
         )
 
 
-def insert(table: Table, readme: Path = README) -> None:
+def insert(table: Table) -> None:
     """Replace what stands between the table's markers. Raises ValueError if they are not there."""
-    text = readme.read_text()
+    text = table.page.read_text()
     begin, end = f"<!-- {table.name} -->", f"<!-- /{table.name} -->"
     head, middle, rest = text.partition(begin)
     _, last, tail = rest.partition(end)
     if not (middle and last):
-        raise ValueError(f"{readme.name} has no markers {begin} and {end}")
-    readme.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}")
+        raise ValueError(f"{table.page.name} has no markers {begin} and {end}")
+    table.page.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}")
 
 
 def processor() -> str:

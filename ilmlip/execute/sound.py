@@ -15,6 +15,10 @@ Stamp = tuple[str, int, int, int]
 """Path, inode, time and size of a file: as long as these stay, so do its bytes."""
 
 
+ASIDE = "damaged"
+"""Folder of a failure that holds a damaged result."""
+
+
 class Sound:
     """Results that this process has compared with their manifests, each file once."""
 
@@ -67,4 +71,9 @@ def set_aside(store: Store, claims: Claims, key: str) -> None:
             return
         reason = f"damaged: {what}; it was set aside, to be made again"
         failure = Failure(key, stage_of(key), reason, "", "", time.time())
-        store.publish_failure(failure, store.folder(key), "damaged")
+        store.publish_failure(failure, store.folder(key), ASIDE)
+
+
+def is_aside(store: Store, key: str) -> bool:
+    """Whether a result was set aside and has not been made again, nor failed, since."""
+    return not store.folder(key).exists() and (store.failed_folder(key) / ASIDE).exists()

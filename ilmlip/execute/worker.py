@@ -17,7 +17,7 @@ from ilmlip.engines.process import KILLED
 from ilmlip.errors import StageError
 from ilmlip.execute import disk
 from ilmlip.execute.claims import Claims
-from ilmlip.execute.sound import Sound, set_aside
+from ilmlip.execute.sound import Sound, is_aside, set_aside
 from ilmlip.execute.tidy import clear
 from ilmlip.hashing import plain
 from ilmlip.plan.graph import is_current
@@ -98,7 +98,7 @@ def do(store: Store, claims: Claims, task: Task, sound: Sound | None = None) -> 
     damaged = (sound or Sound(store)).damaged([*task.inputs(), task.key])
     for key in damaged:
         set_aside(store, claims, key)
-    if damaged:
+    if damaged or any(is_aside(store, key) for key in task.inputs()):
         return "damaged"
     with claims.holding(task.key) as mine:
         if not mine:
