@@ -14,6 +14,7 @@ from benchmarks import (
     overhead,
     planning,
     running,
+    slurm_load,
     sweeping,
     trainings,
 )
@@ -38,11 +39,12 @@ ALL = {
     "agreement": agreement.main,
     "labels": labelling.main,
     "tracking": tracking,
+    "slurm": slurm_load.main,
     "density": density.main,
     "kills": kills.main,
 }
-LONG = ("density", "kills")
-"""Only by name: hours, or half an hour."""
+LONG = ("density", "kills", "slurm")
+"""Only by name: hours, or half an hour, or with a Slurm that is started as root."""
 
 
 def main() -> None:
