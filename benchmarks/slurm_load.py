@@ -132,4 +132,7 @@ def _probes(folder: Path, names: list[str]) -> None:
 
 if __name__ == "__main__":
     what, where, *counts = sys.argv[1:]
-    {"ours": ours, "raw": raw}[what](Path(where), *map(int, counts))
+    if what == "ours":
+        ours(Path(where), *map(int, counts))
+    else:
+        raw(Path(where), *map(int, counts))

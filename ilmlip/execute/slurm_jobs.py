@@ -15,7 +15,8 @@ from ilmlip.execute import slurm
 from ilmlip.execute.batch import Array, Wait
 from ilmlip.execute.errand import Errand
 from ilmlip.execute.slots import needs
-from ilmlip.execute.submission import CLOSING, Element, Record, Run, open_runs
+from ilmlip.execute.submission import CLOSING, Element, Record, Run, open_runs, said_in
+from ilmlip.execute.tidy import WELL
 from ilmlip.execute.worker import pack
 from ilmlip.spec.cluster import Cluster
 from ilmlip.spec.profile import profile
@@ -181,6 +182,17 @@ class SlurmErrand:
 def log_of(run: Run, job: str) -> Path:
     """What a job has written."""
     return run.folder / LOGS / f"{job}_0_log.out"
+
+
+def compact(run: Run) -> None:
+    """Remove what submitit and the jobs have written of jobs that ended well; reports stay."""
+    for record in run.records():
+        for one in record.elements:
+            said = list(said_in(run.folder / one.report)) if one.tasks else []
+            ends = {line["end"]: line["state"] for line in said if "end" in line}
+            if one.tasks and all(ends.get(key) in WELL for key in one.tasks):
+                for path in (run.folder / LOGS).glob(f"{one.id}_*"):
+                    path.unlink(missing_ok=True)
 
 
 def hold_back(root: Path, old: str, new: str) -> None:

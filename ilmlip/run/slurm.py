@@ -15,7 +15,7 @@ from ilmlip.execute.batch import arrays, wanted
 from ilmlip.execute.driver import Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.relay import mention, relay
-from ilmlip.execute.slurm_jobs import SlurmJobs
+from ilmlip.execute.slurm_jobs import SlurmJobs, compact
 from ilmlip.execute.submission import Queued, Record, Run, done_in, open_runs, queued
 from ilmlip.execute.worker import shortage
 from ilmlip.plan.compile import study_key
@@ -125,6 +125,8 @@ class Closing:
         events.end(status, outputs)
         tracker = tracker_of(self.study.spec, store)
         self.run.close(status, outputs=outputs)
+        if done:
+            compact(self.run)
         logged(tracker, self.study.spec, store, CLOSING_PATIENCE)
 
 

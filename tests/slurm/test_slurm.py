@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command import ilmlip
 
 from ilmlip.errors import IlmlipError
 from ilmlip.execute import slurm
-from ilmlip.execute.submission import Run, open_runs, queued, runs
+from ilmlip.execute.submission import Element, Run, open_runs, queued, runs
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.run import Ended
@@ -63,6 +64,19 @@ def ends(root: Path) -> dict[str, list[str]]:
     return found
 
 
+def jobs_of(root: Path, key: str) -> list[Element]:
+    return [one for r in last(root).records() for one in r.elements if key in one.tasks]
+
+
+def said(root: Path, key: str) -> str:
+    """What `ilmlip logs` has to say of a task."""
+    words = [key[:22], "quickstart", "cluster=slurm", f"store={root}"]
+    answer = ilmlip("logs", *words, "--allow", str(root), cwd=root)
+    assert answer.code == 0, answer.err
+    assert "failed: its worker died" in answer.out and "TasksFailedError" in answer.out
+    return answer.out
+
+
 def last(root: Path) -> Run:
     return runs(root)[-1]
 
@@ -108,6 +122,7 @@ def test_what_failed_stops_what_needs_it_and_is_tried_alone_the_next_time(tmp_pa
     first = Store(root).result(data)
     assert first is not None and first.missing == {"inputs": [bad]}
     assert (closed := last(root).closed()) is not None and closed["status"] == "failed"
+    assert any(f"job {one.id}" in said(root, deadly) for one in jobs_of(root, deadly))
     flag.unlink()
     ended = go(plan, root)
     assert ended.ok

@@ -92,7 +92,9 @@ def test_the_logs_of_a_task(submitted: Path) -> None:
     answer = ilmlip("logs", key[:20], *ON_SLURM, cwd=submitted)
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"{key}: done on ")
-    assert "submitit INFO" in answer.out
+    assert "no log is kept" in answer.out  # of jobs that ended well their reports stay
+    assert not list(submitted.glob("store/jobs/*/slurm/*_submitted.pkl"))
+    assert list(submitted.glob("store/jobs/*/*-train.jsonl"))
     wrong = ilmlip("logs", "train-k1-xyz", *ON_SLURM, cwd=submitted)
     assert wrong.code == 2 and "no key that begins so" in wrong.err
 
