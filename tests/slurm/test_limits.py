@@ -25,7 +25,7 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     answer = ilmlip("run", *STUDY, "--json", cwd=tmp_path, timeout=1500)
     assert answer.code == 0, answer.err
     store = Store(tmp_path / "store")
-    (key,) = (key for key in store.keys() if key.startswith("train-"))
+    (key,) = [key for key in sorted(store.keys()) if key.startswith("train-")]
     result = store.result(key)
     assert result is not None and result.values["steps"] == 2500
     assert result.notes["went_on_from_step"] > 0
