@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ilmlip import track
 from ilmlip.execute.driver import Driver, Outcome
-from ilmlip.execute.events import Events
+from ilmlip.execute.events import Events, unsaid
 from ilmlip.execute.skip import possible
 from ilmlip.plan.add import About
 from ilmlip.plan.compile import about_study, study_key
@@ -55,7 +55,8 @@ def run_study(study: Study, plan: Plan) -> Ended:
     store.prepare()
     plan, skipped = possible(plan, spec.cluster, store)
     todo = [key for key, state in states(plan, store).items() if state != "cached"]
-    if not todo:
+    lost = [plan.tasks[key] for key in unsaid(store.root) if key in plan.tasks and key not in todo]
+    if not todo and not lost:
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
         return Ended(plan, store, outcome, outputs, points, skipped + _catch_up(spec, store))
@@ -65,7 +66,10 @@ def run_study(study: Study, plan: Plan) -> Ended:
         study_key=study_key(study.specs),
         spec=study_data(study),
         params=_about(study),
+        todo=[plan.tasks[key] for key in todo if plan.tasks[key].stage in track.SHOWN],
     )
+    for task in lost:
+        events.task(task)
     tracker = track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
     from rich.console import Console
 

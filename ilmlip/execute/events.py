@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from ilmlip.store import Failure, write_text
 
 DETACHED = "detached"
 """A file in the folder of a run that goes on when no process watches it."""
+END = b'{"event": "end"'
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,19 @@ class Events:
             raise StoreError(f"store {root}: has no events of a run {run!r}")
         return found
 
-    def start(self, *, detached: bool = False, **what: Any) -> None:
-        """The run begins, fed by this process; a detached one goes on without it."""
+    def start(
+        self, *, todo: Iterable[Task | Mention] = (), detached: bool = False, **what: Any
+    ) -> None:
+        """The run begins, fed by this process; a detached one goes on without it.
+
+        `todo`: tasks to be computed of which MLflow is told, so that none is forgotten whose result
+        is there when its driver has died (`unsaid`).
+        """
         self.folder.mkdir(parents=True)
         if detached:
             write_text(self.folder / DETACHED, "")
         self.watch()
-        self._say("start", run=self.run, **what)
+        self._say("start", run=self.run, **what, todo=[_named(task) for task in todo])
 
     def watch(self) -> None:
         """From now on this process feeds the run: as long as it lives, more events may come."""
@@ -101,6 +108,30 @@ class Events:
                 lines.seek(-1, os.SEEK_END)
                 line = line if lines.read() == b"\n" else b"\n" + line
             lines.write(line)
+
+
+def unsaid(root: Path) -> set[str]:
+    """Keys that runs without an end were to compute, and of whose end no run's events tell.
+
+    Where such a key has a result, a worker published it and its driver died before it could say so.
+    """
+    runs = [path.read_bytes() for path in sorted((root / "tracking").glob("*/events.jsonl"))]
+    open_ = [text for text in runs if not text[text.rfind(b"\n", 0, -1) + 1 :].startswith(END)]
+    found = {m["key"] for text in open_ for e in _read(text) for m in e.get("todo", [])}
+    if found:
+        found -= {e["key"] for text in runs for e in _read(text) if e["event"] == "task"}
+    return found
+
+
+def _read(text: bytes) -> Iterator[dict[str, Any]]:
+    """The whole lines of events."""
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and "event" in event:
+            yield event
 
 
 def _named(task: Task | Mention) -> dict[str, Any]:
