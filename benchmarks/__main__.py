@@ -10,6 +10,7 @@ from benchmarks import (
     engines,
     kills,
     labelling,
+    load,
     overhead,
     planning,
     running,
@@ -31,6 +32,7 @@ ALL = {
     "labels": labelling.main,
     "density": density.main,
     "kills": kills.main,
+    "load": load.main,
 }
 LONG = ("density", "kills")
 """Only by name: hours, or half an hour."""
