@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 
 from benchmarks import (
     agreement,
@@ -14,11 +15,19 @@ from benchmarks import (
     overhead,
     planning,
     running,
+    slurm_load,
     sweeping,
     trainings,
 )
 from benchmarks.measure import adopt_orphans
-from benchmarks.report import insert
+from benchmarks.report import Table, insert
+
+
+def tracking(quick: bool) -> Table:
+    """Imported when it is called: MLflow takes seconds, and the others are measured without it."""
+    found: Table = import_module("benchmarks.tracking").main(quick)
+    return found
+
 
 ALL = {
     "overhead": overhead.main,
@@ -30,12 +39,14 @@ ALL = {
     "md": running.main,
     "agreement": agreement.main,
     "labels": labelling.main,
+    "tracking": tracking,
+    "slurm": slurm_load.main,
     "density": density.main,
     "kills": kills.main,
     "load": load.main,
 }
-LONG = ("density", "kills")
-"""Only by name: hours, or half an hour."""
+LONG = ("density", "kills", "slurm")
+"""Only by name: hours, or half an hour, or with a Slurm that is started as root."""
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ilmlip import __version__
 from ilmlip.commands import FAILED, WRONG
@@ -32,6 +33,8 @@ COMMANDS = {
     ),
     "run": ("run:run", "run every task that is not in the store yet"),
     "status": ("plan:status", "show what is done, running and failed"),
+    "cancel": ("queue:cancel", "take the jobs of a study out of Slurm's queue"),
+    "logs": ("queue:logs", "show what a task has written: TASK, a key or its beginning [SPEC ...]"),
     "lint": ("share:lint", "show what is bound to fail, before it costs anything"),
     "describe": ("describe:describe", "print what a field, a group or an option is"),
     "freeze": ("share:freeze", "write a study as one file: everything resolved, results expected"),
@@ -39,6 +42,10 @@ COMMANDS = {
     "diff": ("share:diff", "compare two specs, field by field and by stages: A [...] B [...]"),
     "report": ("report:report", "write a study as one HTML page: errors, curves, data, failures"),
     "ui": ("ui:ui", "open MLflow's page on the runs: SPEC, or the mlflow.db of this folder"),
+    "track": (
+        "track:track",
+        "log to MLflow what waits; --rebuild: all anew; of SPEC, or of the folder `store` here",
+    ),
     "check-ion": (
         "check_ion:check_ion",
         "say whether an ion's data file is complete and sane, and run the ion alone",
@@ -59,6 +66,50 @@ COMMANDS = {
     "export": ("share:export", "write a study as native inputs with scripts: SPEC [...] FOLDER"),
 }
 """Each command: the module and function below ilmlip.commands that does it, and what it does."""
+Option = tuple[tuple[str, ...], dict[str, Any]]
+
+
+def _option(*flags: str, **about: Any) -> Option:
+    return flags, about
+
+
+STRICT = _option("--strict", action="store_true", help="stop at lint's warnings as well")
+CFG = _option("--cfg", choices=["job"], help="print the composed config and end")
+INFO = _option("--info", action="store_true", help="print search path, plugins, options and end")
+OPTIONS: dict[str, tuple[Option, ...]] = {
+    "plan": (
+        STRICT,
+        CFG,
+        INFO,
+        _option(
+            "--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run"
+        ),
+    ),
+    "run": (
+        STRICT,
+        CFG,
+        INFO,
+        _option("--detach", action="store_true", help="on Slurm: submit the jobs and end"),
+    ),
+    "lint": (STRICT,),
+    "logs": (
+        _option("-n", "--lines", type=int, default=40, metavar="N", help="last lines; default: 40"),
+    ),
+    "fsck": (
+        _option("--remove", action="store_true", help="take damaged results out, to be made again"),
+    ),
+    "gc": (_option("--delete", action="store_true", help="remove what is shown"),),
+    "freeze": (_option("-o", "--output", metavar="FILE", help="where to write; default: stdout"),),
+    "track": (
+        _option("--rebuild", action="store_true", help="log all runs of the store anew"),
+        _option("--uri", metavar="URI", help="where to; default: tracking.uri"),
+    ),
+    "ui": (_option("--port", type=int, default=5000, metavar="N", help="default: 5000"),),
+    "report": (
+        _option("-o", "--output", metavar="FILE", help="where to write; default: STUDY.html"),
+    ),
+}
+"""What some commands take beside the options of all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,8 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), WRONG)
     except IlmlipError as error:
         return _complain(str(error), FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted; run again to go on from what is done", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        more = str(error) or "run again to go on from what is done"
+        return _complain(f"interrupted; {more}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answer has gone
         return FAILED
@@ -149,23 +201,8 @@ def _add_options(command: argparse.ArgumentParser, name: str) -> None:
         metavar="PATH",
         help="a path or address outside the study's folder that the spec may use",
     )
-    if name in ("plan", "run", "lint"):
-        add("--strict", action="store_true", help="stop at lint's warnings as well")
-    if name in ("plan", "run"):
-        add("--cfg", choices=["job"], help="print the composed config and end")
-        add("--info", action="store_true", help="print search path, plugins, options and end")
-    if name == "plan":
-        add("--explain", metavar="KEY|STAGE", help="say why a task, or a stage's tasks, must run")
-    if name == "fsck":
-        add("--remove", action="store_true", help="take damaged results out, to be made again")
-    if name == "gc":
-        add("--delete", action="store_true", help="remove what is shown")
-    if name == "freeze":
-        add("-o", "--output", metavar="FILE", help="where to write; default: stdout")
-    if name == "ui":
-        add("--port", type=int, default=5000, metavar="N", help="default: 5000")
-    if name == "report":
-        add("-o", "--output", metavar="FILE", help="where to write; default: STUDY.html")
+    for flags, about in OPTIONS.get(name, ()):
+        add(*flags, **about)
 
 
 def _complete(prefix: str, **_given: object) -> Iterator[str]:

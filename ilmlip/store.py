@@ -22,6 +22,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ilmlip.engines.attempts import EARLIER
 from ilmlip.errors import DamagedError, StoreError
 from ilmlip.hashing import digest, file_digest, plain
 
@@ -139,7 +140,7 @@ class Store:
         found = sorted([*left, *([failed] if failed.is_dir() else [])], key=_newest)
         if not found:
             return None
-        target = now / "earlier"
+        target = now / EARLIER
         found[-1].rename(target)
         for old in found[:-1]:
             shutil.rmtree(old, ignore_errors=True)
@@ -274,8 +275,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _newest(folder: Path) -> float:
-    """When a file in a folder was last written."""
-    return max((p.stat().st_mtime for p in folder.iterdir()), default=folder.stat().st_mtime)
+    """When a file in a folder was last written; an empty one is older than any."""
+    return max((p.stat().st_mtime for p in folder.iterdir()), default=0.0)
 
 
 def _same_inputs(there: Result, staged: Path) -> bool:

@@ -34,7 +34,7 @@ LAYERS = (
 ONLY = {
     "hydra": {"ilmlip.spec.compose"},
     "omegaconf": {"ilmlip.spec.compose"},
-    "submitit": {"ilmlip.execute.jobs"},
+    "submitit": {"ilmlip.execute.jobs", "ilmlip.execute.slurm_jobs"},
     "mlflow": {"ilmlip.track"},
     # export.tools: programs that an export carries, which run without ilmlip
     "torch": {

@@ -60,7 +60,7 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
     )
     ion_files(tmp_path)
     words = shlex.split(command)[1:]
-    if words[0] in ("run", "verify", "du", "fsck", "gc") and "model.rmax=6" not in words:
+    if words[0] in ("run", "verify", "du", "fsck", "gc", "track") and "model.rmax=6" not in words:
         shutil.copytree(smoke.folder / "store", tmp_path / "store")
     if "shared.yaml" in words and words[0] != "freeze":
         frozen = ilmlip("freeze", *SMOKE, "tracking=none", "-o", "shared.yaml", cwd=tmp_path)

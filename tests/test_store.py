@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,15 @@ def test_manifests_are_plain_json(store: Store) -> None:
 
 def test_the_stage_of_a_key() -> None:
     assert stage_of("fit_linear-k1-00ff") == "fit_linear"
+
+
+def test_an_empty_folder_of_a_newer_attempt_hides_no_earlier_work(store: Store) -> None:
+    """An attempt killed as soon as it had its folder: what the one before it left is handed on."""
+    with_work = store.new_work(KEY)
+    (with_work / "labels").write_text("dear")
+    os.utime(with_work / "labels", (1e9, 1e9))
+    store.new_work(KEY)
+    now = store.new_work(KEY)
+    earlier = store.earlier_work(KEY, now)
+    assert earlier is not None and (earlier / "labels").read_text() == "dear"
+    assert list((store.root / "work").iterdir()) == [now]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +49,10 @@ class Study:
         self.store.publish(result, work)
         self.events.task(task)
 
-    def begin(self) -> None:
+    def begin(self, *, detached: bool = False) -> None:
         self.events.start(
             study="quick", study_key="abc", spec={"name": "quick"},
-            params={"system": "salt", "r_max": 5.0},
+            params={"system": "salt", "r_max": 5.0}, detached=detached,
         )  # fmt: skip
 
     def fill(self) -> None:
@@ -112,3 +115,85 @@ def make(
     stage: str, about: dict[str, Any], needs: dict[str, tuple[str, ...]] | None = None
 ) -> Task:
     return Task(stage, 1, Params(name=json.dumps(about)), needs or {}, about=about)
+
+
+def content(uri: str) -> dict[str, Any]:
+    """All that MLflow holds: each run by what ilmlip calls it, with times and its parent, no ids.
+
+    A run that is there twice fails. A process of its own looks: MLflow keeps a database open, also
+    one that was removed.
+    """
+    with context().Pool(1) as pool:
+        return pool.apply(_content, (uri,))
+
+
+def _content(uri: str) -> dict[str, Any]:
+    client = MlflowClient(uri)
+    found: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    runs = [
+        run
+        for experiment in client.search_experiments()
+        for run in client.search_runs([experiment.experiment_id], max_results=5000)
+    ]
+    for run in runs:
+        name = run.data.tags.get("ilmlip.task") or run.data.tags["ilmlip.run"]
+        assert name not in found, f"{name} is there twice"
+        names[run.info.run_id] = name
+        found[name] = {
+            "name": run.info.run_name,
+            "params": run.data.params,
+            "history": {
+                metric: sorted((m.step, m.value, m.timestamp) for m in points)
+                for metric in run.data.metrics
+                if (points := client.get_metric_history(run.info.run_id, metric))
+            },
+            "last": run.data.metrics,
+            "tags": {k: v for k, v in run.data.tags.items() if k.startswith(("ilmlip", "find"))},
+            "status": run.info.status,
+            "times": (run.info.start_time, run.info.end_time),
+            "files": _files(client, run.info.run_id),
+            "data": [(d.dataset.name, d.dataset.digest) for d in run.inputs.dataset_inputs],
+            "models": len(run.outputs.model_outputs) if run.outputs else 0,
+        }
+    for run in runs:
+        above = run.data.tags.get("mlflow.parentRunId")
+        found[names[run.info.run_id]]["parent"] = above and names[above]
+    return found
+
+
+def _files(client: MlflowClient, run: str, under: str = "") -> dict[str, int]:
+    """Every artefact of a run with its size."""
+    found: dict[str, int] = {}
+    for one in client.list_artifacts(run, under or None):
+        found |= _files(client, run, one.path) if one.is_dir else {one.path: one.file_size}
+    return found
+
+
+def tracker(root: Path, uri: str, folder: Path) -> BaseProcess:
+    """A tracker as `python -m ilmlip.track` in `folder`, begun from a process that knows MLflow.
+
+    Python's start and MLflow's import take five seconds, which tests of many trackers do not have.
+    """
+    process = context().Process(target=_tracker, args=(root, uri, folder), daemon=True)
+    process.start()
+    return process
+
+
+def context() -> ForkServerContext:
+    """Where processes begin that know MLflow already."""
+    os.environ.update(QUIET)
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(["mlflow.store.tracking.sqlalchemy_store", "tracked"])
+    return found
+
+
+def _tracker(root: Path, uri: str, folder: Path) -> None:
+    from ilmlip.track.__main__ import main
+
+    os.chdir(folder)
+    sys.argv = ["track", str(root), uri]
+    with (root / "tracking" / "tracker.log").open("a") as log:
+        sys.stderr = log
+        code = main()
+    os._exit(code)

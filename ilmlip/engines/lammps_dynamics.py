@@ -85,13 +85,17 @@ def squeeze(clock: Clock, length: float, duration: float, temperature: float) ->
     return lines
 
 
-def nvt(clock: Clock, duration: float, temperature: float) -> list[str]:
-    """NVT by a Nosé–Hoover chain."""
-    return [
-        f"fix nvt all nvt temp {temperature:g} {temperature:g} {ps(clock.thermostat)}",
-        f"run {clock.steps(duration)}",
-        "unfix nvt",
-    ]
+def nvt(clock: Clock, duration: float, temperature: float, parts: int = 1) -> list[str]:
+    """NVT by a Nosé–Hoover chain, which begins anew in each part."""
+    steps = clock.steps(duration)
+    lines = []
+    for i in range(parts):
+        lines += [
+            f"fix nvt all nvt temp {temperature:g} {temperature:g} {ps(clock.thermostat)}",
+            f"run {steps * (i + 1) // parts - steps * i // parts}",
+            "unfix nvt",
+        ]
+    return lines
 
 
 def nve(clock: Clock, duration: float) -> list[str]:

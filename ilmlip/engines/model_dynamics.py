@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ilmlip.chemistry.boxes import density, labelled
 from ilmlip.engines import lammps_model
+from ilmlip.engines.attempts import attempts
 from ilmlip.engines.moves import kelvin, start_velocities
 from ilmlip.engines.thermo import COLUMNS as SHARED
 from ilmlip.engines.thermo import THERMO
@@ -84,9 +85,8 @@ def run(
     began = time.monotonic()
     atoms = atoms.copy()
     atoms.calc = calculator
-    begun = None
-    if earlier is not None:
-        begun = _take_over(earlier, work)
+    taken = (_take_over(folder, work) for folder in attempts(earlier))
+    begun = next((step for step in taken if step is not None), None)
     if begun is None:
         start_velocities(atoms, made.temperature, seed)
     if engine == "lammps":

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ilmlip.chemistry.labelled import Frame
 from ilmlip.engines import nequip_resume, nequip_weights
+from ilmlip.engines.attempts import attempts
 from ilmlip.engines.nequip_config import BROKEN, CONFIG, guarded, training_config
 from ilmlip.engines.nequip_weights import CHECKPOINT, NETWORK, WEIGHTS
 from ilmlip.engines.process import execute
@@ -104,7 +105,8 @@ def train(work: Path, earlier: Path | None = None) -> tuple[list[dict[str, float
     fails, if the loss is not finite (naming the step and the batch's frames), or if there is no
     checkpoint.
     """
-    begun = nequip_resume.take_over(earlier, work) if earlier is not None else None
+    taken = (nequip_resume.take_over(folder, work) for folder in attempts(earlier))
+    begun = next((step for step in taken if step is not None), None)
     # beside this Python: an environment need not be activated
     program = Path(sys.executable).with_name("nequip-train")
     command = [str(program), "-cn", Path(GUARDED).stem, "hydra.run.dir=nequip"]

@@ -15,10 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ilmlip.errors import StageError
-from ilmlip.spec.profile import ProgramName, profile
+from ilmlip.spec.profile import ProgramName, profile, threads
 
+KILLED = "was killed by"
+"""How the reason of a program's end begins that a signal ended."""
 TAIL = 64_000
 """Bytes at the end of a log that are searched for the reason of a failure."""
+
+
+OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that come from outside (a person, a scheduler, a lack of memory), not from a mistake."""
+
+
+class KilledError(StageError):
+    """Something outside ended the program, which says nothing of what it was given."""
 
 
 def execute(
@@ -34,7 +44,8 @@ def execute(
     """Run `command` in `work`, stdout and stderr to the file `log`; wait for its end.
 
     `environment` is added to this process's. Raises StageError with the last line of the log that
-    holds one of `errors` (or the last line), the command and the log; and when the program takes
+    holds one of `errors` (or the last line), the command and the log (KilledError if something outside
+    ended it); and when the program takes
     longer than `time_limit` seconds: then it is killed with all that it started. `accepted`: exit
     statuses that are no failure.
     """
@@ -71,9 +82,16 @@ def execute(
             raise
     if code not in accepted:
         reason = last_error(work / log, errors)
-        raise StageError(
-            f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log
-        )
+        kind = KilledError if killed(code) else StageError
+        raise kind(f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log)
+
+
+def killed(code: int) -> bool:
+    """Whether an exit status is that of a program that something outside ended.
+
+    A shell, mpirun and srun give 128 and the number of the signal.
+    """
+    return code in {-number for number in OUTSIDE} | {128 + number for number in OUTSIDE}
 
 
 def program_words(name: ProgramName) -> list[str]:
@@ -86,8 +104,8 @@ def program_words(name: ProgramName) -> list[str]:
 
 
 def program_environment(name: ProgramName) -> dict[str, str]:
-    """What a program finds in its environment: one thread, and what the profile says."""
-    found = {"OMP_NUM_THREADS": "1", **profile().program(name).environment}
+    """What a program finds in its environment: its threads, and what the profile says."""
+    found = {"OMP_NUM_THREADS": threads(), **profile().program(name).environment}
     if os.geteuid() == 0:  # Open MPI refuses to run as root, even a single process
         found |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return found
@@ -101,9 +119,7 @@ def last_error(log: Path, errors: Sequence[str]) -> str:
 
 
 def _ending(code: int) -> str:
-    return (
-        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    )
+    return f"{KILLED} {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
 def _prepared_death() -> Callable[[], None] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ilmlip.chemistry.elements import MULTIPLICITIES
+from ilmlip.engines import qe_restart
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session, Step, same_box
-from ilmlip.engines.process import execute, program_environment, program_words
+from ilmlip.engines.process import KilledError, execute, program_environment, program_words
 from ilmlip.engines.pseudopotentials import checked_files
 from ilmlip.errors import SpecError, StageError
 from ilmlip.spec.derived import Aimd, Relax
@@ -168,11 +169,16 @@ class QeSession(Session):
         return steps[-1].label
 
     def native(
-        self, atoms: Atoms, moves: Aimd | Relax, temperature: float, rung: Rung | None = None
+        self,
+        atoms: Atoms,
+        moves: Aimd | Relax,
+        temperature: float,
+        rung: Rung | None = None,
+        earlier: Path | None = None,
     ) -> Sequence[Step]:
         """Dynamics or relaxation in one run; an unconverged step ends the series before it.
 
-        The velocities are drawn by pw.x, always from the same random numbers: pw.x 6.7 makes no
+        The velocities are drawn by pw.x, from other random numbers each time: pw.x 6.7 makes no
         number of velocities that are given together with rescaling.
         """
         calculation, control, ions = motion(moves, temperature)
@@ -180,17 +186,51 @@ class QeSession(Session):
         lists["control"] |= control
         lists["ions"] = ions
         self._last = None
-        try:
-            steps = self._run(atoms, input_text(self._settings, atoms, lists))
-        except NotConvergedError:
-            steps = read_steps(self._work / LOG)
-            if not steps:
-                raise
-        kept = [
+        text = input_text(self._settings, atoms, lists)
+        done = qe_restart.take_over(
+            earlier, self._work, text, calculation, LOG, SCRATCH, read_steps
+        )
+        steps = self._gone_on(atoms, lists, done, moves.steps + 1) if done else None
+        if steps is None:
+            qe_restart.forget(self._work)
+            self.close()
+            steps = self._moved(atoms, text, lambda: read_steps(self._work / LOG))
+        (self._work / INPUT).write_text(text)
+        return [
             Step(step.number, _with_arrays(atoms, step.atoms), step.label, step.temperature)
             for step in steps[: moves.steps + 1]
         ]
-        return kept
+
+    def _moved(self, atoms: Atoms, text: str, read: Callable[[], list[Step]]) -> list[Step]:
+        """The steps of a run, or those before the one that did not converge."""
+        try:
+            self._run(atoms, text)
+        except NotConvergedError:
+            steps = read()
+            if not steps:
+                raise
+            return steps
+        return read()
+
+    def _gone_on(
+        self, atoms: Atoms, lists: dict[str, dict[str, Any]], done: list[Step], wanted: int
+    ) -> list[Step] | None:
+        """All steps, of which some are done; None if pw.x cannot go on from these."""
+        (self._version,) = set(qe_restart.versions(self._work, version_of))
+        if len(done) >= wanted:
+            return done
+        own = self._version
+        control = lists["control"] | {"restart_mode": "restart", "nstep": wanted - len(done)}
+        text = input_text(self._settings, atoms, {**lists, "control": control})
+        try:
+            steps = self._moved(
+                atoms, text, lambda: qe_restart.joined(self._work, read_steps, self._work / LOG)
+            )
+        except KilledError:
+            raise
+        except StageError:
+            return None
+        return steps if self._version == own else None
 
     def atom(self, element: str, edge: float, rung: Rung | None = None) -> float:
         """A spin-polarised calculation with the ground state's magnetisation, without dispersion."""
@@ -222,6 +262,9 @@ class QeSession(Session):
                 time_limit=profile().program("pw.x").time_limit,
                 accepted=(0, STEPS_DONE),
             )
+        except KilledError:
+            self._last = None  # its density may be half written
+            raise
         except StageError as error:
             if self._unconverged():
                 raise self._not_converged(error.command) from None

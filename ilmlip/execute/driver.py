@@ -15,7 +15,7 @@ from ilmlip.execute.claims import Claims
 from ilmlip.execute.jobs import Job, Submitter, last_words
 from ilmlip.execute.slots import Estimates, Slots, choose, needs, urgency
 from ilmlip.execute.tidy import forget, sweep
-from ilmlip.execute.worker import shortage
+from ilmlip.execute.worker import obituary, shortage
 from ilmlip.plan.graph import Plan, is_current
 from ilmlip.plan.task import Task
 from ilmlip.spec.cluster import Cluster
@@ -204,6 +204,8 @@ class Driver:
             self._elsewhere[task.key] = time.monotonic()
         elif end in ("done", "there"):
             self._done(task)
+        elif end == "blocked":  # an input was removed meanwhile
+            self._settle(task, "blocked")
         elif end == "damaged":
             self._make_again(task)
         else:
@@ -259,12 +261,7 @@ class Driver:
         said = last_words(log)
         reason = "its worker died (killed, or out of memory)" + (f": {said}" if said else "")
         failure = Failure(task.key, task.stage, reason, "", "", time.time())
-        left = sorted((self.store.root / "work").glob(f"{task.key}.*"))
-        work = left[-1] if left else self.store.new_work(task.key)
-        if log is not None and log.exists():
-            (work / "worker.log").write_bytes(log.read_bytes())
-            failure = Failure(task.key, task.stage, reason, "", "worker.log", failure.time)
-        return self.store.publish_failure(failure, work)
+        return obituary(self.store, failure, log)
 
     def _look_elsewhere(self) -> None:
         """Tasks that another driver holds: settled by its result, or ours when its claim is gone."""

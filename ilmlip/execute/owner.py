@@ -62,13 +62,14 @@ class Owner:
     def lives(self) -> bool | None:
         """Whether the process lives; None if that cannot be seen from here.
 
-        Slurm never runs two incarnations of one job at once: another one than ours is over.
+        Slurm never runs two incarnations of one job at once: an earlier one than ours is over. One
+        job may well have several processes that work, as `cluster=local` inside an allocation has.
         """
-        if self.job and self.job == me().job:
-            return (self.pid, self.born, self.restart) == (me().pid, me().born, me().restart)
-        if (self.host, self.machine) != (me().host, me().machine):
-            return None
-        return _born(self.pid) == self.born
+        if (self.host, self.machine) == (me().host, me().machine):
+            return _born(self.pid) == self.born
+        if self.job and self.job == me().job and self.restart != me().restart:
+            return False
+        return None
 
 
 def me() -> Owner:

@@ -62,6 +62,8 @@ class Display:
         for name, total in self.total.items():
             self._rows[name] = self._bars.add_task(name, total=total, bad="", start=False)
         self._rows[ALL] = self._bars.add_task(ALL, total=sum(self.total.values()), bad="")
+        if not self.console.is_terminal:
+            self._line()  # a log that is empty for minutes looks like a run that is dead
         return self
 
     def __exit__(

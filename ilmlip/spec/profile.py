@@ -18,14 +18,14 @@ from pydantic import ValidationError
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 
-ProgramName = Literal["pw.x", "cp2k", "vasp"]
+ProgramName = Literal["pw.x", "cp2k", "vasp", "lammps"]
 
 DEFAULTS: dict[ProgramName, tuple[str, ...]] = {
     "pw.x": ("pw.x",),
     "cp2k": ("cp2k_shell.psmp", "cp2k_shell"),
     "vasp": ("vasp_std",),
 }
-"""What is looked for on PATH when the profile says nothing."""
+"""What is looked for on PATH when the profile says nothing; LAMMPS comes with ilmlip."""
 
 PACKAGES: dict[ProgramName, str] = {
     "pw.x": "Quantum ESPRESSO (Debian: quantum-espresso)",
@@ -36,19 +36,33 @@ PACKAGES: dict[ProgramName, str] = {
 
 
 class Program(Record):
-    """How one program starts here."""
+    """How one program starts here. Of lammps: the one of its sampling and labels."""
 
     command: str = field("The program, with arguments; empty: found on PATH", default="")
     launcher: str = field("Words in front of it, such as: mpirun -np 4", default="")
+    slurm_launcher: str = field(
+        "Words in front of it in a job of Slurm's instead, such as: srun -n {ranks} -c {threads}; "
+        "{ranks} and {threads} are what the job was given (cluster.stages)",
+        default="",
+    )
     environment: dict[str, str] = field("Further environment variables", default={})
     time_limit: float | None = field(
         "Longest wall time of one label; null: that of the job", unit="s", gt=0, default=None
     )
 
 
+class SlurmHere(Record):
+    """What a job of Slurm's needs on this cluster."""
+
+    setup: tuple[str, ...] = field(
+        "Lines of shell at the beginning of each job, such as: module load qe", default=()
+    )
+
+
 class Profile(Record):
     """This machine's programs."""
 
+    slurm: SlurmHere = field("What jobs of Slurm's begin with", default=SlurmHere())
     programs: dict[ProgramName, Program] = field("How each program starts", default={})
     pseudopotentials: str = field(
         "Folder that holds a folder for each family of pseudopotentials", default=""
@@ -59,18 +73,18 @@ class Profile(Record):
         program = self.programs.get(name, Program())
         found = shlex.split(program.command)
         if not found:
-            there = next((path for n in DEFAULTS[name] if (path := shutil.which(n))), None)
+            there = next((path for n in DEFAULTS.get(name, ()) if (path := shutil.which(n))), None)
             if there is None:
                 return None
             found = [there]
         elif shutil.which(found[0]) is None:
             return None
-        return [*shlex.split(program.launcher), *found]
+        return [*self.launcher(name), *found]
 
     def lacks(self, name: ProgramName) -> str:
         """What of a program is not there, and the remedy; empty if it can start."""
         program = self.program(name)
-        launcher = shlex.split(program.launcher)
+        launcher = self.launcher(name)
         if launcher and shutil.which(launcher[0]) is None:
             return (
                 f"the launcher {launcher[0]} of {name} is not there; mend programs.{name}.launcher "
@@ -88,9 +102,23 @@ class Profile(Record):
             f"the command in {profile_path()} (programs: {{{name}: {{command: …}}}})"
         )
 
+    def launcher(self, name: ProgramName) -> list[str]:
+        """The words in front of a program: in a job of Slurm's, those for it."""
+        program = self.program(name)
+        if program.slurm_launcher and "SLURM_JOB_ID" in os.environ:
+            ranks = os.environ.get("SLURM_NTASKS", "1")
+            words = program.slurm_launcher.replace("{ranks}", ranks)
+            return shlex.split(words.replace("{threads}", threads()))
+        return shlex.split(program.launcher)
+
     def program(self, name: ProgramName) -> Program:
         """What is said of a program, or the defaults."""
         return self.programs.get(name, Program())
+
+
+def threads() -> str:
+    """The threads of each rank of a program: those of the job of Slurm's, or one."""
+    return os.environ.get("SLURM_CPUS_PER_TASK", "1") if "SLURM_JOB_ID" in os.environ else "1"
 
 
 def profile_path() -> Path:

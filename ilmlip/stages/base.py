@@ -38,7 +38,9 @@ class Inputs:
     places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     how: Mapping[str, Any] = field(default_factory=dict)
     earlier: Path | None = None
-    """The work folder of the last attempt, which was broken off, for a stage that can go on."""
+    """The work folder of the last attempt, which was broken off, for a stage that can go on.
+    `ilmlip.engines.attempts` finds those before it.
+    """
 
     def one(self, role: str) -> Given:
         """The only result of `role`."""

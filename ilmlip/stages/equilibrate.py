@@ -7,6 +7,7 @@ in NPT at the sampling's temperature and pressure instead.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,7 @@ from pydantic import model_validator
 
 from ilmlip.chemistry.boxes import frame, ion_names, read_one, write
 from ilmlip.chemistry.forcefield import Box, topology
-from ilmlip.engines import lammps
+from ilmlip.engines import lammps, lammps_parts
 from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, velocities
 from ilmlip.engines.thermo import THERMO
 from ilmlip.record import field
@@ -48,13 +49,18 @@ class Params(Dynamics):
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Equilibrate; writes structure.extxyz, equilibrated.data (with velocities) and thermo.csv."""
+    """Equilibrate; writes structure.extxyz, equilibrated.data (with velocities) and thermo.csv.
+
+    An equilibration that was killed goes on from its last whole stage.
+    """
     start = read_one(inputs.one("structure").path / "structure.extxyz", 0)
     box = topology(read_forcefield(inputs.one("forcefield")), ion_names(start))
     data = lammps.data_file(box, start.positions, start.cell.lengths())
     (work / lammps.DATA).write_text(data)
     (work / lammps.INPUT).write_text(lammps_input(params, box))
-    lammps.run(work)
+    done = lammps_parts.run(
+        work, _settings(params, box), protocol(params, _length(params, box)), inputs.earlier
+    )
     last = lammps.read_dump(work / "end.dump")[-1]
     write(work / "structure.extxyz", frame(box, last.values, last.lengths))
     write_thermo(work, params.timestep)
@@ -63,23 +69,34 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         ("structure.extxyz", END, THERMO, lammps.INPUT, lammps.DATA),
         {"density": reached},
         lammps.tools(),
+        {"stages_taken_over": done},
     )
 
 
 def lammps_input(params: Params, box: Box) -> str:
     """The whole equilibration in LAMMPS's words, from `system.data` to END."""
-    length = None
-    if params.density is not None:
-        length = (float(box.masses.sum()) * AMU_PER_A3 / params.density) ** (1 / 3)
-    return "\n".join([*lammps.head(box, params.interactions()), *protocol(params, length)]) + "\n"
+    parts = protocol(params, _length(params, box))
+    return "\n".join([*_settings(params, box), *chain(*parts)]) + "\n"
 
 
-def protocol(params: Params, length: float | None) -> list[str]:
-    """The stages in LAMMPS's words, ending at edges of `length` Å, or at the pressure."""
+def _settings(params: Params, box: Box) -> list[str]:
+    timestep = f"timestep {lammps.ps(params.timestep)}"
+    return [*lammps.head(box, params.interactions()), timestep, *lammps.thermo(100)]
+
+
+def _length(params: Params, box: Box) -> float | None:
+    """The edges (Å) at the stated density, if one is stated."""
+    if params.density is None:
+        return None
+    return float((float(box.masses.sum()) * AMU_PER_A3 / params.density) ** (1 / 3))
+
+
+def protocol(params: Params, length: float | None) -> list[list[str]]:
+    """Each stage in LAMMPS's words, the last one ending at edges of `length` Å, or at the pressure."""
     clock = Clock(params.timestep, params.thermostat_time, params.barostat_time)
-    lines = [f"timestep {lammps.ps(params.timestep)}", *lammps.thermo(100)]
+    found = []
     for i, part in enumerate(params.stages):
-        lines.append(f"# stage {i + 1} of {len(params.stages)}")
+        lines = [f"# stage {i + 1} of {len(params.stages)}"]
         if isinstance(part, Minimise):
             lines += minimise(clock, params.seed)
             following = next((p for p in params.stages[i:] if isinstance(p, Npt)), None)
@@ -87,12 +104,12 @@ def protocol(params: Params, length: float | None) -> list[str]:
             lines += velocities(start, params.seed)
         else:
             lines += npt(clock, part.duration, part.temperature, part.pressure)
-    return [
-        *lines,
-        *_settle(params, clock, length),
+        found.append(lines)
+    end = [
         f"write_data {END}",
         "write_dump all custom end.dump id xu yu zu modify sort id format float %.12g",
     ]
+    return [*found, [*_settle(params, clock, length), *end]]
 
 
 def _settle(params: Params, clock: Clock, length: float | None) -> list[str]:
@@ -118,4 +135,6 @@ def seconds(params: Params) -> float:
     return 2.0 + whole / params.timestep / 2500
 
 
-STAGE = Stage("equilibrate", 1, Params, run, Resources(memory_gb=0.5, seconds=30), seconds)
+STAGE = Stage(
+    "equilibrate", 1, Params, run, Resources(memory_gb=0.5, seconds=30), seconds, goes_on=True
+)

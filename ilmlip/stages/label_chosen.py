@@ -52,6 +52,13 @@ def seconds(params: Params) -> float:
 
 
 STAGE = Stage(
-    "label_chosen", 1, Params, run, Resources(memory_gb=0.5, seconds=0.1), seconds, labels
+    "label_chosen",
+    1,
+    Params,
+    run,
+    Resources(memory_gb=0.5, seconds=0.1),
+    seconds,
+    labels,
+    goes_on=True,
 )
 """Labels a chosen frame."""

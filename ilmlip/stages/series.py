@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -25,11 +26,14 @@ from ilmlip.engines.moves import (
     scanned,
     start_velocities,
 )
+from ilmlip.engines.process import KilledError
 from ilmlip.errors import StageError
+from ilmlip.hashing import digest
 from ilmlip.record import field
 from ilmlip.spec.derived import Aimd, Rattle, Relax, VolumeScan
 from ilmlip.spec.dft import Rung
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.kept_labels import Kept, KeptLabels, OtherEngineError
 from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
 from ilmlip.units import BAR
 
@@ -73,14 +77,19 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
     opls needs role `forcefield` too. Each frame carries its number as info `step`. values: `steps`,
     the numbers of those that are there, and `failed`, those that are not with the reason: dynamics
-    and relaxation end there, a scan and rattles go on. Raises StageError if the first one fails.
+    and relaxation end there, a scan and rattles go on. Raises StageError if the first one fails, and
+    KilledError if the engine was ended from outside. A series that was broken off goes on: what it
+    had labelled is not labelled again.
     """
     atoms = frame_of(inputs, params.frame)
     began = time.monotonic()
-    with params.open(inputs, work) as session:
-        series = _Series(params, session, ladder(inputs))
-        steps = series.steps(atoms)
-        kept, tools = session.files(), session.tools()
+    kept = KeptLabels(work, digest("ilmlip.series", params))
+    kept.take_over(inputs.earlier)
+    try:
+        series, steps = _made(params, inputs, work, atoms, kept)
+    except OtherEngineError:
+        kept.forget()
+        series, steps = _made(params, inputs, work, atoms, kept)
     if not steps:
         raise series.failure or StageError("the series is empty")
     write(work / SERIES, [_frame(params, step) for step in steps])
@@ -90,15 +99,37 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         "steps": [step.number for step in steps],
         "failed": series.failed,
     }
-    notes = {"tries": series.tries, "engine_seconds": time.monotonic() - began}
-    return Output((SERIES, TABLE, *kept), values, tools, notes)
+    notes = {
+        "tries": series.tries,
+        "engine_seconds": time.monotonic() - began,
+        "labels_taken_over": kept.taken,
+    }
+    return Output((SERIES, TABLE, *series.files), values, series.tools, notes)
+
+
+def _made(
+    params: Params, inputs: Inputs, work: Path, atoms: Atoms, kept: KeptLabels
+) -> tuple[_Series, list[Step]]:
+    with params.open(inputs, work) as session:
+        series = _Series(params, session, ladder(inputs), kept)
+        steps = series.steps(atoms.copy())
+        last = kept.last
+        series.files = session.files() if last is None else tuple(last.files)
+        series.tools = session.tools() if last is None else last.tools
+    return series, steps
 
 
 class _Series:
     """Makes the steps, and keeps which failed and which took several tries."""
 
-    def __init__(self, params: Params, session: Session, rungs: tuple[Rung, ...]) -> None:
-        self.params, self.session, self.rungs = params, session, rungs
+    files: tuple[str, ...] = ()
+    tools: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(
+        self, params: Params, session: Session, rungs: tuple[Rung, ...], kept: KeptLabels
+    ) -> None:
+        self.params, self.session, self.rungs, self.kept = params, session, rungs, kept
+        self.asked = 0
         self.failed: dict[str, str] = {}
         self.failure: StageError | None = None
         self.tries: list[list[dict[str, Any]]] = []
@@ -125,7 +156,8 @@ class _Series:
         if moves is None:
             return None
         found, tries = tried(
-            lambda rung: self.session.native(atoms, moves, temperature, rung), self.rungs
+            lambda rung: self.session.native(atoms, moves, temperature, rung, self.kept.earlier),
+            self.rungs,
         )
         if found is None:
             return None
@@ -135,10 +167,16 @@ class _Series:
         return list(found)
 
     def _label(self, atoms: Atoms) -> Labelled:
-        found, tries = tried(lambda rung: self.session.label(atoms, rung), self.rungs)
-        if len(tries) > 1:
-            self.tries.append(tries)
-        return found
+        number, self.asked = self.asked, self.asked + 1
+        found = self.kept.read(number, atoms)
+        if found is None:
+            label, tries = tried(lambda rung: self.session.label(atoms, rung), self.rungs)
+            texts = {name: (self.kept.work / name).read_text() for name in self.session.files()}
+            found = Kept(label, tries, self.session.tools(), texts)
+            self.kept.write(number, atoms, found)
+        if len(found.tries) > 1:
+            self.tries.append(found.tries)
+        return found.label
 
     def _each(self, frames: Sequence[Atoms]) -> list[Step]:
         found = []
@@ -158,6 +196,8 @@ class _Series:
         return found
 
     def _fails(self, number: int, error: StageError) -> None:
+        if isinstance(error, KilledError):  # says nothing of the configuration
+            raise error
         self.failed[str(number)] = error.reason
         self.failure = self.failure or error
 
@@ -210,4 +250,13 @@ def seconds(params: Params) -> float:
     return params.seconds() * labels(params)
 
 
-STAGE = Stage("series", 1, Params, run, Resources(memory_gb=0.5, seconds=10), seconds, labels)
+STAGE = Stage(
+    "series",
+    1,
+    Params,
+    run,
+    Resources(memory_gb=0.5, seconds=10),
+    seconds,
+    labels,
+    goes_on=True,
+)

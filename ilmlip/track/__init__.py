@@ -38,29 +38,50 @@ def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
         )
 
 
+def log(root: Path, uri: str, *, rebuild: bool = False) -> bool:
+    """Log what waits, told of on stderr, and wait for it; True if MLflow took everything.
+
+    `rebuild`: all of it anew; what MLflow holds of these runs is deleted first.
+    """
+    words = [sys.executable, "-m", "ilmlip.track", str(root), uri]
+    words += ["--rebuild"] if rebuild else []
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, env={**os.environ, **QUIET})
+    return done.returncode == 0
+
+
 def runs(root: Path) -> list[Path]:
     """The folders of all runs that have events, oldest first."""
     return sorted(path.parent for path in (root / "tracking").glob("*/events.jsonl"))
 
 
 def pending(root: Path) -> int:
-    """How many runs have events that are not in MLflow yet."""
+    """How many runs have events that are not in MLflow yet, or are fed by a process that lives."""
     return sum(1 for folder in runs(root) if not is_complete(folder))
 
 
 def is_complete(folder: Path) -> bool:
     """Whether all events of a run are logged and no more are awaited.
 
-    A run that was given up and then says more (its driver is on another host) is open again.
+    A run that was given up, or that is detached and goes on without a process that feeds it, is
+    open again as soon as it says more.
     """
     state = progress(folder)
     if not state.get("complete", False):
         return False
-    return bool(state["position"] >= (folder / "events.jsonl").stat().st_size)
+    read = max(state["position"], state.get("seen", 0))
+    return bool(read >= (folder / "events.jsonl").stat().st_size)
+
+
+def is_detached(folder: Path) -> bool:
+    """Whether a run goes on when no process feeds it: a batch system does its work."""
+    return (folder / "detached").exists()
 
 
 def progress(folder: Path) -> dict[str, Any]:
-    """How far the tracker got with a run: `position` in its events, the ids of its MLflow runs."""
+    """How far the tracker got with a run: `position` in its events, the ids of its MLflow runs.
+
+    `seen`: how long the events were when no more were awaited; half a line may stand before it.
+    """
     try:
         found: dict[str, Any] = json.loads((folder / "logged.json").read_text())
     except FileNotFoundError:

@@ -1,9 +1,10 @@
-"""`python -m ilmlip.track STORE URI`: log everything that waits, then follow what still runs."""
+"""`python -m ilmlip.track STORE URI [--rebuild]`: log what waits, then follow what still runs."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -11,23 +12,41 @@ from pathlib import Path
 
 from ilmlip.store import Store
 from ilmlip.track import is_complete, runs
+from ilmlip.track.alive import driver_lives, goes_on
 from ilmlip.track.follow import Follower
 from ilmlip.track.mlflow_log import Log, connect
 
 POLL = 0.5
 """Seconds between looks at the events of a run that goes on."""
+AGAIN = 10.0
+"""Seconds until MLflow is tried again while a run goes on."""
 
 
 def main() -> int:
-    """Exit status 0 when everything is logged, 1 when MLflow failed or refused something."""
+    """Exit status 0 when everything is logged, 1 when MLflow failed or refused something.
+
+    While a run goes on MLflow may go and come back: it is tried again. Afterwards it is not, since
+    somebody may wait for us.
+    """
     store, uri = Store(Path(sys.argv[1])), sys.argv[2]
+    told = ""
     with _alone(store.root / "tracking" / "lock"):
-        try:
-            return 0 if follow(store, connect(uri)) == 0 else 1
-        except Exception as error:  # whatever MLflow raises: it waits in the store
-            text = " ".join(str(error).split())[:500]
-            print(f"tracker: {uri}: {type(error).__name__}: {text}", file=sys.stderr)
-            return 1
+        forgotten = "--rebuild" not in sys.argv[3:]
+        while True:
+            try:
+                client = connect(uri)
+                if not forgotten:
+                    forget(store, client)
+                    forgotten = True
+                return 0 if follow(store, client) == 0 else 1
+            except Exception as error:  # whatever MLflow raises: it waits in the store
+                text = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+                if text != told:
+                    print(f"tracker: {uri}: {text}", file=sys.stderr, flush=True)
+                told = text
+                if not any(map(goes_on, runs(store.root))):
+                    return 1
+                time.sleep(AGAIN)
 
 
 def follow(store: Store, client: Log) -> int:
@@ -37,10 +56,41 @@ def follow(store: Store, client: Log) -> int:
         for folder in waiting:
             if folder not in known:
                 known[folder] = Follower(folder, store, client)
-        done = [known[folder].catch_up() for folder in waiting]
-        if not all(done):
+        if not _take_turns([known[folder] for folder in waiting]):
             time.sleep(POLL)
     return sum(follower.skipped for follower in known.values())
+
+
+def _take_turns(followers: list[Follower]) -> bool:
+    """Log all events in the order in which they happened; True if no more of any are awaited.
+
+    What a run finds in MLflow is then what it would have found while it ran: a model that another
+    run had trained, the means at its end.
+    """
+    alive = {one: driver_lives(one.folder) for one in followers}  # before its last word is read
+    turns = {one: one.next_time() for one in followers}
+    done = [one.settle(alive[one]) for one, when in turns.items() if when is None]
+    due = {one: when for one, when in turns.items() if when is not None}
+    while due:
+        first = min(due, key=lambda one: due[one])
+        first.step()
+        after = first.next_time()
+        if after is None:
+            done.append(first.settle(alive[first]))
+            del due[first]
+        else:
+            due[first] = after
+    return all(done)
+
+
+def forget(store: Store, client: Log) -> None:
+    """Delete what MLflow holds of the store's runs, and begin at their first events again."""
+    for folder in runs(store.root):
+        (folder / "logged.json").unlink(missing_ok=True)
+    for folder in runs(store.root):
+        with (folder / "events.jsonl").open() as lines, contextlib.suppress(ValueError, KeyError):
+            first = json.loads(next(lines, "{}"))
+            client.forget(first["study"], first["run"])
 
 
 @contextlib.contextmanager

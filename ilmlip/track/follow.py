@@ -9,24 +9,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from ilmlip.errors import StoreError
 from ilmlip.store import Result, Store, write_text
-from ilmlip.track import is_complete, progress
+from ilmlip.track import is_complete, is_detached, progress
+from ilmlip.track.alive import driver_lives
 from ilmlip.track.curves import sample_curve, training_curve
 from ilmlip.track.live import Live
-from ilmlip.track.mlflow_log import Log, is_refusal
+from ilmlip.track.mlflow_log import RESULT, Log, is_refusal
 
 Event = Mapping[str, Any]
 DYNAMICS = ("sample", "md", "explore")
 """Stages that leave a table of a run."""
 CHILDREN = ("train", "fit_linear", *DYNAMICS)
 """Stages that have a run of their own in MLflow."""
+SHOWN = (*CHILDREN, "evaluate", "package")
+"""Stages whose results MLflow shows."""
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
 """Tags of a failed task's run; gone once it succeeds."""
-SLACK = 60.0
-"""Seconds by which the clocks of processes and files may disagree."""
+STATUS = {"done": "FINISHED", "killed": "KILLED"}
+"""Of a parent run in MLflow, by that of the run's end; any other is FAILED."""
 
 
 class Follower:
@@ -36,6 +37,8 @@ class Follower:
         self.folder, self.store, self.log = folder, store, client
         self.state = progress(folder)
         self.skipped = 0
+        self.gone: list[str] = []
+        """Keys of results that the events tell of and the store has no more."""
         self.live = Live(store, client)
         if not is_complete(folder):
             self._start_over_elsewhere()
@@ -48,7 +51,7 @@ class Follower:
         }
 
     def catch_up(self) -> bool:
-        """Log every event that is there; True once the run is complete in MLflow.
+        """Log every event that is there; True once no more are awaited.
 
         The position is saved after each event, and each event is logged so that doing it again
         changes nothing: a tracker that dies in between repeats one event at the most.
@@ -56,20 +59,52 @@ class Follower:
         if is_complete(self.folder):
             return True
         alive = driver_lives(self.folder)  # before reading: a last word may come after it
+        while self.next_time() is not None:
+            self.step()
+        return self.settle(alive)
+
+    def next_time(self) -> float | None:
+        """When the next event happened, unix seconds; None if there is none yet."""
+        line = self._line()
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            return float(json.loads(line)["time"])
+        except (ValueError, KeyError, TypeError):
+            return 0.0  # damaged: nothing waits for it
+
+    def step(self) -> None:
+        """Log the next event, which must be there."""
+        line = self._line()
+        when = self.next_time() or self.state.get("heard", 0.0)
+        ended = self._log_line(line) == "end" or self.state.get("ended", False)
+        position = self.state["position"] + len(line)
+        self.state |= {"ended": ended, "complete": False, "position": position, "heard": when}
+        self._save()
+
+    def settle(self, alive: bool) -> bool:
+        """All events are logged: True if no more are awaited. `alive`: somebody may say more."""
+        ended = self.state.get("ended", False)
+        if ended or not alive:
+            if not ended and not is_detached(self.folder):
+                self._abandoned()
+            seen = self.state["position"] + len(self._line())
+            self.state |= {"complete": True, "seen": seen}
+            self._save()
+        children = self.state["children"]
+        self.live.look({key: children[key] for key in self.state.get("begun", {})})
+        return bool(ended or not alive)
+
+    def _line(self) -> bytes:
+        """The next event; without a line break at its end if it is being written, or never will be."""
         with (self.folder / "events.jsonl").open("rb") as lines:
             lines.seek(self.state["position"])
-            while (line := lines.readline()).endswith(b"\n"):
-                self.state["complete"] = self._log_line(line) == "end"
-                self.state["position"] = lines.tell()
-                self._save()
-            end = lines.tell()
-        if not self.state.get("complete") and not alive:
-            self._abandoned(end)
-        self.live.look(self.state.get("running", {}))
-        return bool(self.state.get("complete"))
+            return lines.readline()
 
     def _log_line(self, line: bytes) -> str:
         """Log one event; returns its kind. One that can never be logged must not hold up others."""
+        if line.startswith(b"{") and not line.endswith(b"}\n"):
+            return ""  # whoever wrote it died before its end, and others say it again
         try:
             event = json.loads(line)
             kind = str(event["event"])
@@ -121,16 +156,22 @@ class Follower:
 
     def _began(self, event: Event) -> None:
         """A run of dynamics begins: its curves are logged as they grow."""
-        if event["stage"] in DYNAMICS and self.store.result(event["key"]) is None:
-            child = self._open(event, event["time"])
-            self.state.setdefault("running", {})[event["key"]] = child
+        if event["stage"] in DYNAMICS:
+            self._open(event, event["time"])
+            self.state.setdefault("begun", {})[event["key"]] = dict(event)
 
     def _task(self, event: Event) -> None:
-        self.state.get("running", {}).pop(event["key"], None)
+        if event["stage"] not in SHOWN:
+            return
+        self.state.get("begun", {}).pop(event["key"], None)
         result = self.store.result(event["key"])
         if result is None:
-            return
-        if event["stage"] in CHILDREN:
+            self._is_gone(event["key"])
+            child = self.log.find(self.state["experiment"], "ilmlip.task", event["key"])
+            if child is not None:  # it had begun, or failed before
+                self.log.untag(child, *OF_A_FAILURE)
+                self.log.end(child, "FINISHED", event["time"])
+        elif event["stage"] in CHILDREN:
             self._child(event, result)
         elif event["stage"] == "evaluate":
             self._evaluation(event, result)
@@ -140,21 +181,31 @@ class Follower:
     def _child(self, event: Event, result: Result) -> str:
         """The child run of a training or MD run, with all that its result holds."""
         child = self._open(event, result.started)
+        logged = self.log.digest_of(child)
+        if logged not in (None, result.digest):  # computed again, and other numbers came of it
+            self.log.delete(child)
+            child = self._open(event, result.started)
         self.log.untag(child, *OF_A_FAILURE)
+        if logged == result.digest:
+            self.log.end(child, "FINISHED", result.started + result.seconds)
+            return child
         grown = event["stage"] in DYNAMICS
         points = sample_curve(result) if grown else training_curve(result)
         self.log.curve(child, points, result.started, result.seconds, grown=grown)
         numbers = {k: float(v) for k, v in result.values.items() if isinstance(v, (int, float))}
         # of the finished model, after the last step: its curve may have a point of the same name
         last = max((step for step, _, _ in points), default=0)
-        self.log.metrics(child, {**numbers, "seconds": result.seconds}, last)
+        ended = result.started + result.seconds
+        # of two points at one step and time MLflow shows the larger one: ours comes after the curve
+        self.log.metrics(child, {**numbers, "seconds": result.seconds}, ended + 0.001, last)
         for key, digest in result.inputs.items():
             if key.startswith("dataset-"):
                 self.log.dataset(child, key, digest, str(self.store.folder(key)))
         for name in result.files:
             if not name.endswith((".extxyz", ".extxyz.gz", ".data")):
                 self.log.file(child, result.path / name)
-        self.log.end(child, "FINISHED", result.started + result.seconds)
+        self.log.tags(child, {RESULT: result.digest})
+        self.log.end(child, "FINISHED", ended)
         return child
 
     def _open(self, event: Event, started: float) -> str:
@@ -188,7 +239,7 @@ class Follower:
                 numbers[f"{name}/{x}"] = float(value)
         for ion, energy in result.values.get("ion_energies", {}).items():
             numbers[f"ion_energy_{ion}/{x}"] = float(energy)
-        self.log.metrics(child, numbers)
+        self.log.metrics(child, numbers, result.started + result.seconds)
         self.state["evaluated"] = sorted({*self.state.get("evaluated", []), child})
 
     def _package(self, event: Event, result: Result) -> None:
@@ -198,7 +249,7 @@ class Follower:
             (name,) = result.files
             self.log.model(child, result.path / name, result.digest, result.tools)
 
-    def _means(self) -> None:
+    def _means(self, when: float) -> None:
         """The means over test compositions of every model that was evaluated.
 
         Once, at the end: a mean over those that happen to be done compares with no other.
@@ -211,7 +262,7 @@ class Follower:
                 name, slash, _ = metric.partition("/")
                 if slash:
                     over.setdefault(name, []).append(value)
-            self.log.metrics(child, {name: statistics.fmean(v) for name, v in over.items()})
+            self.log.metrics(child, {name: statistics.fmean(v) for name, v in over.items()}, when)
 
     def _model_run(self, about: Mapping[str, Any]) -> str | None:
         """The run of an evaluated model: of this study's run, an earlier one, or made now.
@@ -226,6 +277,7 @@ class Follower:
         if found is None:
             result = self.store.result(key)
             if result is None:
+                self._is_gone(key)
                 return None
             model = {k: v for k, v in about.items() if k not in ("composition", "model")}
             merged = {**self.state["params"], **model}
@@ -236,35 +288,50 @@ class Follower:
     def _failed(self, event: Event) -> None:
         if event["stage"] not in CHILDREN:
             return
-        self.state.get("running", {}).pop(event["key"], None)
+        self.state.get("begun", {}).pop(event["key"], None)
         child = self._open(event, event["time"])
         why = (event["reason"], event["log"])
         self.log.tags(child, dict(zip(OF_A_FAILURE, why, strict=True)))
         self.log.end(child, "FAILED", event["time"])
 
     def _end(self, event: Event) -> None:
-        self._means()
+        self._means(event["time"])
         parent = self.state["parent"]
-        for path in event["outputs"].values():
-            if Path(path).is_file():
-                self.log.file(parent, Path(path))
-        findings = event["outputs"].get("findings")
-        if findings and Path(findings).is_file():
-            found = json.loads(Path(findings).read_text())
+        outputs = {name: self.folder / path for name, path in event["outputs"].items()}
+        for path in outputs.values():
+            if path.is_file():
+                self.log.file(parent, path)
+        findings = outputs.get("findings")
+        if findings is not None and findings.is_file():
+            found = json.loads(findings.read_text())
             values = {f"finding/{f['name']}": f["value"] for f in found if f["value"] is not None}
-            self.log.metrics(parent, values)
+            self.log.metrics(parent, values, event["time"])
             self.log.tags(parent, {f"finding.{f['name']}": str(f["holds"]) for f in found})
-        self.log.end(parent, "FINISHED" if event["status"] == "done" else "FAILED", event["time"])
+        self._close(event["time"])
+        self.log.end(parent, STATUS.get(event["status"], "FAILED"), event["time"])
 
-    def _abandoned(self, end: int) -> None:
-        """The driver died without a last word; half a line before `end` will never be whole."""
+    def _abandoned(self) -> None:
+        """The driver died without a last word."""
         if self.state["parent"] is not None:
-            self._means()
-            for child in self.state.pop("running", {}).values():
-                self.log.end(child, "KILLED", None)
-            self.log.end(self.state["parent"], "KILLED", None)
-        self.state |= {"complete": True, "position": end}
-        self._save()
+            heard = float(self.state.get("heard", 0.0))
+            self._means(heard)
+            self._close(heard)
+            self.log.end(self.state["parent"], "KILLED", heard)
+
+    def _close(self, when: float) -> None:
+        """Tasks that had begun and of which nothing more was said, and calls that came twice."""
+        for key, event in self.state.pop("begun", {}).items():
+            result = self.store.result(key)
+            if result is None:
+                self.log.stop(self.state["children"][key], when)
+            else:
+                self._child(event, result)
+        self.log.unite(self.state["experiment"], self.state["parent"])
+
+    def _is_gone(self, key: str) -> None:
+        if key not in self.gone:
+            self.gone.append(key)
+            print(f"tracker: {self.folder.name}: {key} is gone from the store", file=sys.stderr)
 
 
 def name_of(event: Event) -> str:
@@ -282,15 +349,3 @@ def name_of(event: Event) -> str:
         )
     end = f"seed {about['seed']}" if "seed" in about else str(about.get("kind", ""))
     return f"{about.get('training')} {end}".strip()
-
-
-def driver_lives(folder: Path) -> bool:
-    """Whether the driver of a run may still write events; a later process of its pid may not."""
-    note = folder / "driver.pid"
-    try:
-        process = psutil.Process(int(note.read_text()))
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return bool(process.create_time() < note.stat().st_mtime + SLACK)
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-        return False

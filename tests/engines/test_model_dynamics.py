@@ -110,6 +110,14 @@ def test_killed_and_gone_on_is_as_never_killed(made, tmp_path):
     assert steps == list(range(0, ended.steps + 1, 20))
 
 
+def test_an_attempt_that_ended_as_it_began_hides_no_restart(tmp_path):
+    with pytest.raises(KilledError):
+        run(tmp_path / "killed", NVT, calculator=Dies(argon(), 120))
+    (tmp_path / "began").mkdir()
+    (tmp_path / "killed").rename(tmp_path / "began" / "earlier")
+    assert run(tmp_path / "on", NVT, earlier=tmp_path / "began").begun == 100
+
+
 def test_a_ladder_rises_in_pressure(tmp_path):
     """Each pressure is reached, and held for its time: the mean of what counts, within 100 bar."""
     made = LADDER.model_copy(update={"settle": 2000.0, "duration": 4000.0, "timestep": 4.0})

@@ -44,7 +44,8 @@ def test_thermo_has_the_stated_columns_and_ends_warm(classical: Classical) -> No
 
 def test_the_ten_stages_of_table_s1_in_sequence(classical: Classical) -> None:
     """Durations scaled; ramps of one stage run from its start to its end without a gap."""
-    lines = equilibrate.protocol(classical.equilibrate_params, 10.0)
+    parts = equilibrate.protocol(classical.equilibrate_params, 10.0)
+    lines = [line for part in parts for line in part]
     starts = [i for i, line in enumerate(lines) if line.startswith("# stage")]
     assert len(starts) == 10
     ends = [*starts[1:], lines.index("# to the stated density")]

@@ -18,7 +18,7 @@ from ilmlip.stages.probe import Params
 from ilmlip.store import Result, Store
 from ilmlip.track import is_complete, pending
 from ilmlip.track.__main__ import follow
-from ilmlip.track.follow import driver_lives
+from ilmlip.track.alive import driver_lives
 from ilmlip.track.mlflow_log import connect
 
 pytestmark = pytest.mark.engine

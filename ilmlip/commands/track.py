@@ -1,0 +1,47 @@
+"""`ilmlip track`: what waits in a store goes to MLflow, or all of it anew."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from ilmlip import track as tracking
+from ilmlip.commands import FAILED, OK
+from ilmlip.commands.common import answer, say
+from ilmlip.errors import SpecError
+from ilmlip.spec.cluster import Tracking
+from ilmlip.spec.load import load_study
+
+
+def track(options: Namespace) -> int:
+    """Log what waits, or with --rebuild everything; exit status 1 if something is left out."""
+    root, uri = Path("store"), Tracking().uri
+    if options.words:
+        spec = load_study(options.words, multirun=options.multirun, allow=options.allow).spec
+        root, uri = Path(spec.store), spec.tracking.uri
+    uri = options.uri or uri
+    if not uri:
+        raise SpecError("tracking.uri", "is empty: say where to with --uri URI")
+    root = root.absolute()
+    if not (root / "tracking").is_dir():
+        raise SpecError(
+            "command line", f"there is no store {root}; name a study, or go to its folder"
+        )
+    told = tracking.runs(root) if options.rebuild else waiting(root)
+    if told:
+        say(f"{uri}: {len(told)} of {len(tracking.runs(root))} runs to log")
+    whole = not told or tracking.log(root, uri, rebuild=options.rebuild)
+    left = waiting(root)
+    logged = [folder.name for folder in told if folder not in left]
+    if options.json:
+        names = [folder.name for folder in left]
+        answer({"store": str(root), "uri": uri, "logged": logged, "left": names, "whole": whole})
+    else:
+        rest = f"; {len(left)} wait in the store" if left else ""
+        print(f"{uri}: {len(logged)} runs logged{rest}")
+    return OK if whole and not left else FAILED
+
+
+def waiting(root: Path) -> list[Path]:
+    """The folders of runs with events that are not in MLflow yet."""
+    return [folder for folder in tracking.runs(root) if not tracking.is_complete(folder)]

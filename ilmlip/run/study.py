@@ -1,0 +1,100 @@
+"""One study from spec to outputs: compile, run what is missing, log it, lay out what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ilmlip.execute.disk import explained
+from ilmlip.execute.driver import Driver, Outcome
+from ilmlip.execute.events import Events
+from ilmlip.execute.skip import possible
+from ilmlip.execute.unsaid import unsaid
+from ilmlip.plan.graph import Plan, states
+from ilmlip.plan.task import Task
+from ilmlip.run.outputs import Ended, lay_out
+from ilmlip.run.tracking import caught_up, logged, started, tracker_of
+from ilmlip.spec.study import Study
+from ilmlip.spec.types import Spec
+from ilmlip.stages import stage
+from ilmlip.store import Store
+
+
+def run_study(study: Study, plan: Plan, *, detach: bool = False) -> Ended:
+    """Run what a study wants and the store does not have yet.
+
+    `detach`: where Slurm does the work, end once it is submitted. Raises StoreError when the store's
+    disk is full or cannot be written.
+    """
+    store = Store(Path(study.spec.store))
+    store.prepare()
+    with explained(store.root):
+        if study.spec.cluster.executor == "slurm":
+            from ilmlip.run.slurm import run_on_slurm
+
+            return run_on_slurm(study, plan, store, detach=detach)
+        return _run(study, plan, store)
+
+
+def _run(study: Study, plan: Plan, store: Store) -> Ended:
+    spec = study.spec
+    plan, skipped = possible(plan, spec.cluster, store)
+    cached = {key for key, state in states(plan, store).items() if state == "cached"}
+    untold = unsaid(plan, store, cached)
+    if len(cached) == len(plan):
+        outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
+        outputs, points = lay_out(study, plan, store, outcome)
+        if untold:
+            _begin(study, store, untold).end("done", outputs)
+        return Ended(plan, store, outcome, outputs, points, skipped + caught_up(spec, store))
+    events = _begin(study, store, untold)
+    tracker = tracker_of(spec, store)
+    from rich.console import Console
+
+    from ilmlip.execute.progress import Display
+
+    with Display(plan, Console(stderr=True)) as display:
+        outcome = _drive(spec, plan, store, events, display.update)
+    outputs, points = lay_out(study, plan, store, outcome)
+    ended = Ended(plan, store, outcome, outputs, points, skipped)
+    events.end("done" if ended.ok else "failed", outputs)
+    ended.messages += logged(tracker, spec, store)
+    return ended
+
+
+def _begin(study: Study, store: Store, untold: list[Task]) -> Events:
+    """The events of a new run, which first tells what runs that died did not."""
+    events = Events(store.root)
+    events.start(**started(study))
+    for task in untold:
+        events.task(task)
+    return events
+
+
+def _drive(
+    spec: Spec, plan: Plan, store: Store, events: Events, show: Callable[[Task, str], None]
+) -> Outcome:
+    """Run the plan, writing an event for each task that ran."""
+    folder = store.root / "jobs" / events.run
+    folder.mkdir(parents=True)
+
+    def listen(task: Task, how: str) -> None:
+        show(task, how)
+        if how == "done":
+            events.task(task)
+        elif how == "failed":
+            events.failed(task, driver.outcome.failures[task.key])
+
+    def began(task: Task) -> None:
+        if stage(task.stage).goes_on:  # the others are over soon
+            events.began(task)
+
+    from ilmlip.execute.jobs import submitter
+
+    jobs = submitter(spec.cluster, store.root, folder)
+    driver = Driver(plan, store, spec.cluster, jobs, folder, listen, began)
+    try:
+        return driver.run()
+    except BaseException:
+        events.end("failed", {})
+        raise

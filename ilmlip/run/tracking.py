@@ -1,0 +1,63 @@
+"""A run as MLflow hears of it: what its first event says, and the tracker that goes beside it."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from ilmlip import track
+from ilmlip.plan.add import About
+from ilmlip.plan.compile import about_study, study_key
+from ilmlip.spec.study import Study, study_data
+from ilmlip.spec.types import Spec
+from ilmlip.store import Store
+
+PATIENCE = 60.0
+"""Seconds that a run waits at its end for what is still to be logged."""
+
+
+def started(study: Study) -> dict[str, Any]:
+    """What the first event of a run says."""
+    return {
+        "study": study.spec.name,
+        "study_key": study_key(study.specs),
+        "spec": study_data(study),
+        "params": _about(study),
+    }
+
+
+def _about(study: Study) -> About:
+    """The main parameters that all points share, and how many points there are."""
+    first, *others = map(about_study, study.specs)
+    same = {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
+    return same if not others else {**same, "points": len(study.points)}
+
+
+def tracker_of(spec: Spec, store: Store) -> subprocess.Popen[bytes] | None:
+    """Start the tracker, unless nothing is logged."""
+    return track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
+
+
+def caught_up(spec: Spec, store: Store) -> list[str]:
+    """Nothing to run; but an earlier run may have found MLflow away."""
+    if not spec.tracking.uri or not track.pending(store.root):
+        return []
+    return logged(tracker_of(spec, store), spec, store)
+
+
+def logged(
+    tracker: subprocess.Popen[bytes] | None, spec: Spec, store: Store, patience: float = PATIENCE
+) -> list[str]:
+    """Give the tracker some time to finish; what to tell the user if it fails or takes longer."""
+    if tracker is None:
+        return []
+    log = f"{store.root}/tracking/tracker.log"
+    try:
+        if tracker.wait(patience) == 0:
+            return []
+    except subprocess.TimeoutExpired:
+        return [f"MLflow at {spec.tracking.uri} is slow; logging goes on by itself (log: {log})"]
+    return [
+        f"MLflow at {spec.tracking.uri} could not be reached or written; what should be logged "
+        f"waits in the store and is logged by the next run (log: {log})"
+    ]

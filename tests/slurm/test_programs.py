@@ -1,0 +1,101 @@
+"""Programs of several ranks inside a job, as the machine's profile starts them there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import one_node
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.usefixtures("cluster_of_one")]
+ARGON = """units lj
+lattice fcc 0.8
+region box block 0 4 0 4 0 4
+create_box 1 box
+create_atoms 1 box
+mass 1 1.0
+pair_style lj/cut 2.5
+pair_coeff 1 1 1 1
+thermo_style custom step pe
+thermo_modify format float %.10g
+run 0
+"""
+HYDROGEN = """&control
+ calculation='scf', pseudo_dir='{pseudo}', outdir='./tmp', prefix='h'
+/
+&system
+ ibrav=1, celldm(1)=10, nat=2, ntyp=1, ecutwfc=30
+/
+&electrons
+/
+ATOMIC_SPECIES
+H 1.0 {name}
+ATOMIC_POSITIONS angstrom
+H 0 0 0
+H 0 0 0.74
+K_POINTS gamma
+"""
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "pseudo"
+
+
+def in_a_job(folder: Path, profile: str, code: str, ranks: int) -> None:
+    """Run Python in a job of so many tasks, in a folder, under a profile."""
+    (folder / "profile.yaml").write_text(profile)
+    script = folder / "job.py"
+    script.write_text(f"import os\nfrom pathlib import Path\nos.chdir({str(folder)!r})\n{code}")
+    done = subprocess.run(
+        [
+            "sbatch", "--wait", "-n", str(ranks), "-o", str(folder / "job.out"),
+            "--wrap", f"{sys.executable} {script}",
+        ],
+        env={**os.environ, "ILMLIP_PROFILE": str(folder / "profile.yaml")},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, (folder / "job.out").read_text() + done.stderr
+
+
+def test_lammps_of_two_ranks(tmp_path: Path) -> None:
+    """The LAMMPS of ilmlip's own environment (MPICH), by srun."""
+    energies = []
+    for ranks in (1, 2):
+        folder = tmp_path / str(ranks)
+        folder.mkdir()
+        (folder / "in.lammps").write_text(ARGON)
+        profile = "programs: {lammps: {slurm_launcher: 'srun --mpi=pmi2 -n {ranks} -c {threads}'}}"
+        code = "from ilmlip.engines import lammps\nlammps.run(Path())\n"
+        in_a_job(folder, profile, code, ranks)
+        log = (folder / "log.lammps").read_text()
+        grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", log)
+        assert grid is not None
+        assert sorted(map(int, grid.groups())) == [1, 1, ranks]
+        found = re.search(r"Step\s+PotEng\s*\n\s*0\s+(\S+)", log)
+        assert found is not None
+        energies.append(float(found.group(1)))
+    assert energies[0] == pytest.approx(energies[1], rel=1e-9)
+
+
+def test_pw_of_two_ranks(tmp_path: Path) -> None:
+    """Debian's pw.x (Open MPI), by mpirun, which starts its ranks where Slurm says."""
+    if shutil.which("pw.x") is None:
+        if one_node.REQUIRED in os.environ:
+            pytest.fail("no pw.x: apt-get install quantum-espresso")
+        pytest.skip("no pw.x")
+    files = sorted(SHARED.glob("sssp*/[Hh].*upf")) + sorted(SHARED.glob("sssp*/[Hh].*UPF"))
+    if not files:
+        pytest.skip("no pseudopotential of hydrogen here")
+    (tmp_path / "pw.in").write_text(HYDROGEN.format(pseudo=files[0].parent, name=files[0].name))
+    code = (
+        "from ilmlip.engines.process import execute, program_environment, program_words\n"
+        "execute([*program_words('pw.x'), '-in', 'pw.in'], Path(), 'pw.out',\n"
+        "        environment=program_environment('pw.x'))\n"
+    )
+    in_a_job(tmp_path, "programs: {pw.x: {slurm_launcher: 'mpirun -np {ranks}'}}", code, 2)
+    out = (tmp_path / "pw.out").read_text()
+    assert re.search(r"running on\s+2 processors", out)
+    energy = re.search(r"!\s+total energy\s+=\s+(\S+) Ry", out)
+    assert energy is not None and float(energy.group(1)) == pytest.approx(-2.332, abs=0.001)

@@ -1,0 +1,35 @@
+"""Eight trackers at once onto one database: nothing is lost, and nothing there twice."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from crowd import Crowd
+from postgres import cluster
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(3600)]
+WRITERS, RUNS = 8, 504
+PATIENCE = 3000
+
+
+def told(tmp_path: Path, uri: str) -> None:
+    crowd = Crowd(tmp_path, WRITERS, RUNS)
+    began = time.monotonic()
+    assert crowd.track(uri, PATIENCE) == [0] * WRITERS, crowd.said()
+    took = time.monotonic() - began
+    print(f"{RUNS} runs, {crowd.points()} points of metrics: {took:.0f} s on {uri}")
+    found = crowd.found(uri)
+    assert len(found) == RUNS
+    assert found == crowd.expected()
+
+
+def test_sqlite(tmp_path: Path) -> None:
+    told(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_postgresql(tmp_path: Path) -> None:
+    """The database is empty: all eight find no tables, and one of them makes them."""
+    with cluster() as uri:
+        told(tmp_path, uri)
