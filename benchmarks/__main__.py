@@ -11,6 +11,7 @@ from benchmarks import (
     engines,
     kills,
     labelling,
+    load,
     overhead,
     planning,
     running,
@@ -42,6 +43,7 @@ ALL = {
     "slurm": slurm_load.main,
     "density": density.main,
     "kills": kills.main,
+    "load": load.main,
 }
 LONG = ("density", "kills", "slurm")
 """Only by name: hours, or half an hour, or with a Slurm that is started as root."""

@@ -1,12 +1,14 @@
-"""The measured process without ilmlip: `python -m benchmarks.bare FOLDER N`.
+"""The measured process without ilmlip: `python -m benchmarks.bare FOLDER N [JOBS]`.
 
-Runs N no-op tasks by submitit's local executor, a job each, two at a time.
+Runs N no-op tasks by submitit's local executor, two jobs at a time: a job each, or shared out among
+JOBS of them.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import submitit
@@ -19,23 +21,26 @@ POLL = 0.05
 """Seconds between looks at the running jobs, as ilmlip's driver has it."""
 
 
-def probe(folder: Path, name: str) -> None:
-    """What a worker does for a probe, without store, key and claim."""
-    work = folder / name
-    work.mkdir()
-    run(Params(name=name), Inputs({}), work)
+def probes(folder: Path, names: Sequence[str]) -> None:
+    """What a worker does for a pack of probes, without store, key and claim."""
+    for name in names:
+        work = folder / name
+        work.mkdir()
+        run(Params(name=name), Inputs({}), work)
 
 
-def main(folder: str, count: str) -> None:
+def main(folder: str, count: str, jobs: str = "") -> None:
     """Submit, two at a time, and wait for all."""
     root = Path(folder)
     executor = submitit.LocalExecutor(root / "%j")
     names = [f"p{i}" for i in range(int(count))]
+    parts = int(jobs or count)
+    packs = [names[i::parts] for i in range(parts)]
     running: list[submitit.Job[None]] = []
-    while names or running:
+    while packs or running:
         running = [job for job in running if not job.done()]
-        while names and len(running) < CORES:
-            running.append(executor.submit(probe, root, names.pop(0)))
+        while packs and len(running) < CORES:
+            running.append(executor.submit(probes, root, packs.pop(0)))
         time.sleep(POLL)
 
 
