@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ilmlip.errors import StoreError
-from ilmlip.execute.events import Events, Mention, unsaid
+from ilmlip.execute.events import Events, Mention
 from ilmlip.plan.task import Task
 from ilmlip.stages.probe import Params
 from ilmlip.store import Failure, Store
@@ -79,19 +79,3 @@ def test_half_a_line_spoils_no_other(root: Path) -> None:
     Events.reopen(root, events.run).end("done", {})
     lines_ = (events.folder / "events.jsonl").read_text().splitlines()
     assert lines_[1] == '{"event": "ta' and json.loads(lines_[2])["event"] == "end"
-
-
-def test_what_a_dead_driver_did_not_say(root: Path) -> None:
-    """A result that was published when the driver had died; none that any run has told of."""
-    one, two, three = (Mention(f"train-k1-{i}", "train", {}) for i in range(3))
-    killed = Events(root)
-    killed.start(todo=[one, two, three], **WHAT)
-    killed.task(one)
-    assert unsaid(root) == {two.key, three.key}
-    later = Events(root, "20990101-000000-abcd")
-    later.start(todo=[two], **WHAT)
-    later.task(two)
-    later.end("done", {})
-    assert unsaid(root) == {three.key}
-    killed.end("failed", {})
-    assert unsaid(root) == set()
