@@ -107,7 +107,6 @@ def campaign(
         place.mkdir(parents=True)
         _Disturbed(place, words, chance, told).to_the_end(kills)
         told.stores += 1
-        print(f"{told.killed.total()} kills, {told.runs} runs", file=sys.stderr, flush=True)
         told.wrong += [f"{place.name}: {one}" for one in differences(alone, place)]
         told.results += len(Store(place / "store").keys())
     return told
@@ -147,6 +146,8 @@ class _Disturbed:
                     self._look_for_halves()
             self._look()
             self._look_at_failures()
+            said = f"{self.told.killed.total()} kills, {len(self.store.keys())} results"
+            print(f"{self.folder.name}, run {number}: {said}", file=sys.stderr, flush=True)
             if driver.returncode == 0:
                 break
             if driver.returncode not in (1, -signal.SIGKILL):
@@ -202,6 +203,7 @@ class _Disturbed:
     # --- what must hold
 
     def _wrong(self, what: str) -> None:
+        print(f"{self.folder.name}: WRONG: {what}", file=sys.stderr, flush=True)
         self.told.wrong.append(f"{self.folder.name}: {what}")
 
     def _look(self) -> None:

@@ -97,7 +97,13 @@ def forget(store: Store, client: Log) -> None:
 def _alone(path: Path) -> Iterator[None]:
     """One tracker a store at a time; another waits for its turn."""
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            sys.exit(
+                f"tracker: {path}: cannot be locked ({error.strerror}), and two trackers at once would "
+                "log twice; put the store on a file system with locks, or run with tracking=none"
+            )
         yield
 
 

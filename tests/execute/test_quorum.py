@@ -18,11 +18,10 @@ WORDS = (
     "quickstart", "scale=smoke", "dft=gfn1_xtb", "compositions.salts=[EMIMPF6,LiPF6]",
     "compositions.fractions=[1.0]", "compositions.training=[[1.0]]", "compositions.pairs=1",
     "system.salts.LiPF6.molar_volume=200", "dataset.frames=20", "sampling.duration=4.1e3",
-    "model.seeds=[1]", "model.r_max=3.4", "dataset.quorum=0.9",
+    "model.seeds=[1]", "model.max_steps=60", "model.r_max=3.4",
     "analysis=none", "tracking=none", "cluster=debug",
 )  # fmt: skip
-"""40 labels by tight binding, of a training and of a test structure of one pair. Both that fail may be
-of one structure, hence the quorum."""
+"""40 labels by tight binding, of a training and of a test structure of one pair."""
 SEED, SHARE = 5, 20
 
 
