@@ -1,7 +1,8 @@
 """`python -m benchmarks.results [--store STORE]`: docs/results.md from what the studies left there.
 
 It computes nothing: each study of studies.yaml is found by its spec in the store, with its comparison
-and findings, its matrix where it has no comparison, and how long its runs took.
+and findings, its matrix where it has no comparison, and how long its runs took. `--only STUDY …` writes
+the sections of these alone and leaves the page's others as they are.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 PAGES = {
     "observables_page": "Runs of the models",
     "validation_page": "In the models' own dynamics",
+    "committee_page": "What a committee's spread knows",
     "compressibility_page": "Compressibility",
     "active_page": "Learning on the fly",
     "active_all_page": "Learning on the fly",
@@ -79,9 +81,10 @@ class Found:
         return [{"why": "thresholds: analysis.findings"} | one for one in found]
 
 
-def look(name: str, words: Sequence[str], remarks: str, store: Store) -> Found:
-    """What a study left in a store."""
-    study = load_study([name, *words])
+def look(name: str, entry: Mapping[str, Any], store: Store) -> Found:
+    """What a study left in a store; `entry` is its own of studies.yaml."""
+    command = [entry.get("experiment", name), *entry.get("words", ())]
+    study = load_study(command)
     plan = plan_of(study)
     results = [store.result(key) for key in plan.tasks]
     there = [one for one in results if one is not None]
@@ -93,8 +96,8 @@ def look(name: str, words: Sequence[str], remarks: str, store: Store) -> Found:
     }
     return Found(
         name,
-        " ".join(["ilmlip run", name, *words]),
-        remarks,
+        " ".join(["ilmlip run", *command]),
+        entry.get("remarks", ""),
         study.spec.description,
         outputs,
         {
@@ -120,12 +123,16 @@ def look(name: str, words: Sequence[str], remarks: str, store: Store) -> Found:
 
 
 def _wall(root: Path, key: str) -> float:
-    """Seconds of the study's runs: from the start to the end of each that came to one."""
-    total = 0.0
+    """Seconds of the study's runs that came to an end; those at the same time count once."""
+    runs = []
     for file in sorted(root.glob("tracking/*/events.jsonl")):
         events = [json.loads(line) for line in file.read_text().splitlines()]
         if events and events[0].get("study_key") == key and events[-1]["event"] == "end":
-            total += events[-1]["time"] - events[0]["time"]
+            runs.append((events[0]["time"], events[-1]["time"]))
+    total, until = 0.0, 0.0
+    for start, end in sorted(runs):
+        total += max(end - max(start, until), 0.0)
+        until = max(until, end)
     return total
 
 
@@ -168,8 +175,9 @@ def section(found: Found) -> Iterator[str]:
         yield from tables(read_lines(found.outputs["paper_table"]), "###")
     elif len(found.matrices) > 1:
         yield from points(found.matrices)
+    together = any("active_all_page" in pages for pages in found.pages.values())
     for label, pages in found.pages.items():
-        yield from dynamics(label, pages)
+        yield from dynamics(label, pages, together)
     if stated := found.stated():
         yield "### What is stated\n"
         yield statements(stated)
@@ -178,11 +186,11 @@ def section(found: Found) -> Iterator[str]:
             yield f"Not shown by our numbers: {', '.join(wrong)}.\n"
 
 
-def dynamics(label: str, pages: Mapping[str, Path]) -> Iterator[str]:
-    """The tables of a point's pages about runs of its models."""
-    if "active_all_page" in pages:  # all points stand in it
+def dynamics(label: str, pages: Mapping[str, Path], together: bool) -> Iterator[str]:
+    """The tables of a point's pages about runs of its models; `together`: one has all points."""
+    if "active_all_page" in pages:
         pages = {"active_all_page": pages["active_all_page"]}
-    elif "active_page" in pages:
+    elif "active_page" in pages and together:
         return
     for output, path in pages.items():
         text = path.read_text()
@@ -267,10 +275,7 @@ def main() -> None:
     studies = yaml.safe_load(STUDIES.read_text())
     if options.only:
         studies = {name: studies[name] for name in options.only}
-    found = [
-        look(name, one.get("words", ()), one.get("remarks", ""), Store(options.store))
-        for name, one in studies.items()
-    ]
+    found = [look(name, one, Store(options.store)) for name, one in studies.items()]
     for one in found:
         holds = ", ".join(HOLDS[stated["holds"]] for stated in one.stated())
         print(f"{one.name}: {holds or f'{one.missing} of {one.tasks} tasks without a result'}")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tracked import Study, content, make, tracker
+import sqlalchemy
+from tracked import Study, make, tracker
 
 POINTS = 100
 """Rows of a training's curve."""
@@ -46,11 +47,32 @@ class Crowd:
         return "".join(log.read_text() for log in logs if log.exists())
 
     def found(self, uri: str) -> dict[str, Any]:
-        """Every run that is there: its params, status, and each metric's points."""
+        """Every run that is there: its params, status, and each metric's points.
+
+        Read from the tables themselves: MLflow's client asks for each metric of each run by itself.
+        A run that is there twice fails.
+        """
+        tables: dict[str, dict[str, dict[str, Any]]] = {"tags": {}, "params": {}}
+        history: dict[str, dict[str, list[tuple[int, float]]]] = {}
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        with engine.connect() as database:
+
+            def rows(what: str) -> Any:
+                return database.execute(sqlalchemy.text(f"SELECT {what}"))
+
+            for table, found in tables.items():
+                for run, key, value in rows(f"run_uuid, key, value FROM {table}"):
+                    found.setdefault(run, {})[key] = value
+            for run, key, step, value in rows("run_uuid, key, step, value FROM metrics"):
+                history.setdefault(run, {}).setdefault(key, []).append((step, value))
+            states = dict(rows("run_uuid, status FROM runs WHERE lifecycle_stage = 'active'").all())
         there = {}
-        for name, run in content(uri).items():
-            points = {m: [(s, v) for s, v, _ in points] for m, points in run["history"].items()}
-            there[name] = (run["params"], run["status"], run["tags"]["ilmlip.stage"], points)
+        for run, status in states.items():
+            tags = tables["tags"][run]
+            name = tags.get("ilmlip.task") or tags["ilmlip.run"]
+            assert name not in there, f"{name} is there twice"
+            points = {metric: sorted(all_) for metric, all_ in history.get(run, {}).items()}
+            there[name] = (tables["params"][run], status, tags["ilmlip.stage"], points)
         return there
 
     def expected(self) -> dict[str, Any]:

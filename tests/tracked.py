@@ -154,7 +154,12 @@ def _content(uri: str) -> dict[str, Any]:
             "times": (run.info.start_time, run.info.end_time),
             "files": _files(client, run.info.run_id),
             "data": [(d.dataset.name, d.dataset.digest) for d in run.inputs.dataset_inputs],
-            "models": len(run.outputs.model_outputs) if run.outputs else 0,
+            "models": [
+                (model.name, str(model.status), model.params)
+                for model in client.search_logged_models(
+                    [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+                )
+            ],
         }
     for run in runs:
         above = run.data.tags.get("mlflow.parentRunId")

@@ -75,11 +75,12 @@ def idle(study: Study, plan: Plan) -> Iterator[Finding]:
     """`sweep-no-effect`: a swept field whose values all lead to the same results."""
     results = [tuple(key for key, _ in outputs.values()) for outputs in plan.outputs]
     for key in study.swept():
-        alike: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+        alike: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
         for point, result in zip(study.points, results, strict=True):
             others = tuple(f"{k}={shown_value(v)}" for k, v in point.swept.items() if k != key)
-            alike[others].add(result)
-        if all(len(different) == 1 for different in alike.values()):
+            alike[others].append(result)
+        compared = [same for same in alike.values() if len(same) > 1]  # none: nothing to say
+        if compared and all(len(set(same)) == 1 for same in compared):
             yield Finding(
                 "sweep-no-effect",
                 "warning",

@@ -86,6 +86,8 @@ def draw(path: Path, found: Sequence[Trusted]) -> None:
         for axis in (left, right):
             axis.set_yscale("log")
         right.set_xscale("log")
+        for scale in (left.yaxis, right.yaxis, right.xaxis):
+            _plain_numbers(scale)
     left.plot([], [], "ko-", markersize=3, linewidth=0.9, label="error")
     left.plot([], [], "ks--", markersize=3, linewidth=0.9, label="spread")
     left.set_xlabel("Time / ps")
@@ -97,3 +99,12 @@ def draw(path: Path, found: Sequence[Trusted]) -> None:
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Ticks at 1, 2 and 5 of each decade: matplotlib's own run into each other within one."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

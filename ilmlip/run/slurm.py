@@ -12,11 +12,13 @@ from pathlib import Path
 from ilmlip.errors import StoreError
 from ilmlip.execute import slurm
 from ilmlip.execute.batch import arrays, wanted
+from ilmlip.execute.claims import Claims
 from ilmlip.execute.driver import Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.relay import mention, relay
 from ilmlip.execute.slurm_jobs import SlurmJobs, compact
 from ilmlip.execute.submission import Queued, Record, Run, done_in, open_runs, queued
+from ilmlip.execute.tidy import sweep
 from ilmlip.execute.worker import shortage
 from ilmlip.plan.compile import study_key
 from ilmlip.plan.cost import task_seconds
@@ -120,7 +122,9 @@ class Closing:
         found = states(self.plan, store)
         outcome = settled(self.plan, store, found, self.run)
         outputs, _ = lay_out(self.study, self.plan, store, outcome)
-        done = all(state == "cached" for state in found.values())
+        there = {key for key, state in found.items() if state == "cached"}
+        done = len(there) == len(found)
+        sweep(store, Claims(store.root), there)
         status = "done" if done else "failed"
         events.end(status, outputs)
         tracker = tracker_of(self.study.spec, store)

@@ -13,6 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+DYNAMICS = ("sample", "md", "explore")
+"""Stages that leave a table of a run."""
+CHILDREN = ("train", "fit_linear", *DYNAMICS)
+"""Stages that have a run of their own in MLflow."""
+SHOWN = (*CHILDREN, "evaluate", "package")
+"""Stages whose results MLflow shows."""
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",

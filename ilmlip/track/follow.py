@@ -11,19 +11,13 @@ from typing import Any
 
 from ilmlip.errors import StoreError
 from ilmlip.store import Result, Store, write_text
-from ilmlip.track import is_complete, is_detached, progress
+from ilmlip.track import CHILDREN, DYNAMICS, SHOWN, is_complete, is_detached, progress
 from ilmlip.track.alive import driver_lives
 from ilmlip.track.curves import sample_curve, training_curve
 from ilmlip.track.live import Live
 from ilmlip.track.mlflow_log import RESULT, Log, is_refusal
 
 Event = Mapping[str, Any]
-DYNAMICS = ("sample", "md", "explore")
-"""Stages that leave a table of a run."""
-CHILDREN = ("train", "fit_linear", *DYNAMICS)
-"""Stages that have a run of their own in MLflow."""
-SHOWN = (*CHILDREN, "evaluate", "package")
-"""Stages whose results MLflow shows."""
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
 """Tags of a failed task's run; gone once it succeeds."""
 STATUS = {"done": "FINISHED", "killed": "KILLED"}

@@ -283,11 +283,12 @@ class Log:
         there = self._client.get_run(run)
         if there.data.tags.get(PACKAGED) == digest:
             return
-        for half in self._client.search_logged_models(
+        whole = log_packaged(self._client, run, package, tools)
+        for other in self._client.search_logged_models(
             [there.info.experiment_id], f"source_run_id = '{run}' AND name = '{NAME}'"
-        ):  # begun by a tracker that died, or of an earlier result
-            self._client.delete_logged_model(half.model_id)
-        log_packaged(self._client, run, package, tools)
+        ):  # of an earlier result, begun by a tracker that died, or made by a call that came twice
+            if other.model_id != whole:
+                self._client.delete_logged_model(other.model_id)
         self._client.set_tag(run, PACKAGED, digest)
 
     def text(self, run: str, text: str, name: str) -> None:

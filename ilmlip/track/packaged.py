@@ -13,8 +13,10 @@ BESIDE = ("ase", "numpy", "pandas", "mlflow")
 """What predicting takes beside what the package was made with."""
 
 
-def log_packaged(client: Any, run: str, package: Path, tools: Mapping[str, str]) -> None:
+def log_packaged(client: Any, run: str, package: Path, tools: Mapping[str, str]) -> str:
     """Log a package as the model of a run; `tools` are the versions that it was made with.
+
+    Returns the model's id.
 
     Requirements and signature are stated: nothing is inferred, and nothing is opened.
     """
@@ -38,6 +40,7 @@ def log_packaged(client: Any, run: str, package: Path, tools: Mapping[str, str])
         pip_requirements=requirements(tools),
         signature=_signature(),
     )
+    return str(made.model_id)
 
 
 def requirements(tools: Mapping[str, str]) -> list[str]:

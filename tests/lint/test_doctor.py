@@ -138,6 +138,7 @@ def test_lammps_without_its_library(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_nothing_needs_the_network(tmp_path: Path) -> None:
     """The whole quickstart at smoke scale where there is no network at all, not even a loopback."""
     cut = ["unshare", "--net", "--map-root-user"]

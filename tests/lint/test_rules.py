@@ -94,6 +94,11 @@ def test_a_sweep_without_effect() -> None:
     assert [(f.code, f.where) for f in found_] == [("sweep-no-effect", "sweep.dataset.quorum")]
 
 
+def test_fields_that_only_change_together_are_not_said_to_have_no_effect() -> None:
+    fields = [f"{{model.l_max: {n}, model.learning_rate: {n / 100}}}" for n in (1, 2)]
+    assert codes(f"sweep=[{','.join(fields)}]", "analysis.findings=null") == []
+
+
 @pytest.fixture
 def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without programs, whose folder of pseudopotentials holds one wrong file."""

@@ -93,7 +93,10 @@ def test_the_logs_of_a_task(submitted: Path) -> None:
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"{key}: done on ")
     assert "no log is kept" in answer.out  # of jobs that ended well their reports stay
-    assert not list(submitted.glob("store/jobs/*/slurm/*_submitted.pkl"))
+    (run,) = runs(submitted / "store")
+    closing = {record.id for record in run.records() if record.stage == "closing"}
+    kept = {path.name.partition("_")[0] for path in run.folder.glob("slurm/*_submitted.pkl")}
+    assert kept == closing
     assert list(submitted.glob("store/jobs/*/*-train.jsonl"))
     wrong = ilmlip("logs", "train-k1-xyz", *ON_SLURM, cwd=submitted)
     assert wrong.code == 2 and "no key that begins so" in wrong.err

@@ -210,8 +210,8 @@ def test_a_server_that_dies_and_comes_back(
         away = position(folder)
         time.sleep(8)
         assert position(folder) <= away + 1 < HALF and one.is_alive()
-        (folder / "go").touch()
         with server(folder, port):
+            (folder / "go").touch()
             one.join(PATIENCE)
             assert one.exitcode == 0 and driver.wait() == 0
             assert content(uri) == whole[1]

@@ -112,7 +112,9 @@ def test_what_was_logged_as_it_happened(lived: tuple[Study, dict[str, Any]]) -> 
     train = make("train", ABOUT).key
     assert found[train]["history"]["energy_mae/0.8"][0][1] == 9.0
     assert [v for _, v, _ in found[train]["history"]["energy_mae"]] == [7.0, 8.0]
-    assert found[train]["models"] == 1 and "ilmlip.reason" not in found[train]["tags"]
+    assert [m[0] for m in found[train]["models"]] == ["model"] and "ilmlip.reason" not in found[
+        train
+    ]["tags"]
     md = found[make("md", MD).key]
     assert md["status"] == "FINISHED" and len(md["history"]["temperature"]) == 2
     runs = [run for run in found.values() if run["tags"]["ilmlip.stage"] == "run"]
