@@ -157,6 +157,9 @@ class Claims:
             time.sleep(TOUCH)
             with self._lock:
                 held = list(self._held)
+                if not held:
+                    self._beat = None
+                    return
             for path in held:
                 with contextlib.suppress(OSError):
                     os.utime(path)  # never makes it again
