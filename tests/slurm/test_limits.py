@@ -16,7 +16,7 @@ from ilmlip.store import Store
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.usefixtures("cluster_of_one")]
 STUDY = (
     "quickstart", "scale=smoke", "cluster=slurm", "compositions.training=[[0.4]]",
-    "model.seeds=[1]", "model.linear=false", "model.max_steps=2500",
+    "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=2500",
     "cluster.stages.train={minutes: 1}", "cluster.slurm.notice=15",
 )  # fmt: skip
 
