@@ -16,6 +16,9 @@ TOGETHER["scale=laptop_datasets"] = [*FOMIM, "ensemble=npt", "analysis=none"]
 TOGETHER["scale=laptop_active"] = [
     "compositions=emim_pf6", "sampling=npt", "dataset=active", "analysis=none",
 ]  # fmt: skip
+TOGETHER["scale=laptop_scans"] = [
+    "compositions=emim_pf6", "sampling=npt", "dataset=opls_md_vs", "ensemble=nvt", "analysis=none",
+]  # fmt: skip
 TOGETHER["compositions=emim_pf6"] = ["system=li_pf6_emim_pf6"]
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 
