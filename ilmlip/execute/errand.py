@@ -93,19 +93,20 @@ class Errand:
     def broken_off(self) -> Next:
         """End the work near the time limit, or before the job gives way; says what comes next.
 
-        A task that has had the longest time there is fails.
+        Whatever the task, a job of more time comes before a job that comes back with the same: one
+        that is too short to reach a checkpoint would come back for ever. With the longest time
+        there is, a task that can go on is requeued, and another one fails.
         """
         self._kill()
         if time.monotonic() - self.began < 60 * self.minutes - self.notice - EARLY:
             return "requeue"  # preempted
         current = self._in_hand()
-        if current is not None and stage(stage_of(current)).goes_on:
-            if self.requeues > 0:
+        if current is not None and self.minutes >= self.longest:
+            if stage(stage_of(current)).goes_on and self.requeues > 0:
                 self.requeues -= 1
                 return "requeue"
-            self._fail(current, self._too_long(current))
-        elif self.minutes >= self.longest and self._starts()[-1:] == [[current]]:
-            self._fail(str(current), self._too_long(str(current)))  # it had all of the job's time
+            if stage(stage_of(current)).goes_on or self._starts()[-1] == [current]:
+                self._fail(current, self._too_long(current))  # it had all of the job's time
         return "more time" if self.left() else "nothing"
 
     def _too_long(self, key: str) -> str:

@@ -52,7 +52,7 @@ class Slurm(Record):
         default=1440,
     )
     requeues: int = field(
-        "How often a job whose task can go on (training, dynamics) is requeued at its time limit",
+        "How often a job whose task can go on (training, dynamics) is requeued at the longest limit",
         ge=0,
         default=50,
     )

@@ -16,8 +16,9 @@ from ilmlip.store import Store
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.usefixtures("cluster_of_one")]
 STUDY = (
     "quickstart", "scale=smoke", "cluster=slurm", "compositions.training=[[0.4]]",
-    "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=2500",
-    "cluster.stages.train={minutes: 1}", "cluster.slurm.notice=15",
+    "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=4000",
+    "cluster.stages.train={minutes: 2}", "cluster.slurm.longest_minutes=2",
+    "cluster.slurm.notice=15",
 )  # fmt: skip
 
 
@@ -27,7 +28,7 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     (key,) = [key for key in sorted(store.keys()) if key.startswith("train-")]
     result = store.result(key)
-    assert result is not None and result.values["steps"] == 2500
+    assert result is not None and result.values["steps"] == 4000
     assert result.notes["went_on_from_step"] > 0
     (run,) = runs(store.root)
     (record,) = (record for record in run.records() if record.stage == "train")
@@ -37,7 +38,7 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     shown = subprocess.run(
         ["scontrol", "-o", "show", "job", element.id], capture_output=True, text=True, check=True
     ).stdout
-    assert f"Restarts={len(workers) - 1}" in shown and "TimeLimit=00:01:00" in shown
+    assert f"Restarts={len(workers) - 1}" in shown and "TimeLimit=00:02:00" in shown
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("quickstart")
     assert experiment is not None
