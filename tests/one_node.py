@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
@@ -116,8 +117,16 @@ def slurm(folder: Path, cores: int = 4, memory_mb: int = 16_000) -> Iterator[Map
             ["scancel", "-u", "root"], env=environment, check=False, capture_output=True, timeout=60
         )
         for name in ("slurmd", "slurmctld", "munged"):
-            with suppress(OSError, ValueError):
-                os.kill(int((folder / f"{name}.pid").read_text()), 15)
+            with suppress(OSError, ValueError, psutil.NoSuchProcess):
+                _stop(psutil.Process(int((folder / f"{name}.pid").read_text())))
+
+
+def _stop(daemon: psutil.Process) -> None:
+    """End a daemon; slurmd may wait for steps of jobs that were killed."""
+    daemon.terminate()
+    _, left = psutil.wait_procs([daemon], timeout=10)
+    for one in left:
+        one.kill()
 
 
 def _start(words: list[str], environment: Mapping[str, str]) -> None:
