@@ -14,7 +14,8 @@ TIMEOUT = 60.0
 """Seconds that a command of Slurm's may take."""
 AT_ONCE = 500
 """Most job ids on one command line."""
-NEVER = "DependencyNeverSatisfied"
+NEVER, OVER = "DependencyNeverSatisfied", "COMPLETING"
+"""Jobs in the queue that nobody need wait for: one that will never begin, one whose work has ended."""
 
 
 class SlurmError(IlmlipError):
@@ -31,7 +32,7 @@ class Waiting:
     @property
     def runs(self) -> bool:
         """Whether it has begun."""
-        return self.state in ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STAGE_OUT")
+        return self.state in ("RUNNING", "CONFIGURING", "SUSPENDED")
 
 
 def queue() -> dict[str, Waiting]:
@@ -44,7 +45,7 @@ def queue() -> dict[str, Waiting]:
     for line in said.splitlines():
         job, _, rest = line.strip().partition("|")
         state, _, reason = rest.partition("|")
-        if job and reason != NEVER:
+        if job and reason != NEVER and state != OVER:
             found[job] = Waiting(state, reason)
     return found
 

@@ -201,7 +201,8 @@ def settled(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> 
 def _detached(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> Ended:
     held = queued(store.root, slurm.queue())
     outcome = settled(plan, store, before, run)
-    ended = Ended(plan, store, outcome, queued={k: one.job for k, one in held.tasks.items()})
+    mine = {key: one.job for key, one in held.tasks.items() if key in plan.tasks}
+    ended = Ended(plan, store, outcome, queued=mine)
     jobs = sum(len(record.elements) for record in run.records())
     ended.messages.append(
         f"run {run.name}: {jobs} jobs of Slurm's do the rest; see `ilmlip status`, `ilmlip logs`, "
