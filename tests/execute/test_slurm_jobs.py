@@ -74,7 +74,8 @@ def program(folder: Path, name: str, text: str) -> None:
 
 def test_an_answer_of_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job whose dependency will never come true is no job that anyone can wait for."""
-    lines = "12_0|RUNNING|None\\n12_1|PENDING|Resources\\n13|PENDING|DependencyNeverSatisfied\\n14|COMPLETING|None\\n"
+    lines = "12_0|RUNNING|None\\n12_1|PENDING|Resources\\n14|COMPLETING|None\\n"
+    lines += "13|PENDING|DependencyNeverSatisfied\\n"
     program(tmp_path, "squeue", f"printf '{lines}'")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     found = slurm.queue()
