@@ -63,7 +63,20 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
     database = Path(uri.removeprefix(prefix))
     with database.with_name(f".{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if not database.exists():
+            _make(database)
         yield
+
+
+def _make(database: Path) -> None:
+    """Make an empty database whole or not at all: MLflow, killed while it does, cannot mend its own."""
+    from mlflow import MlflowClient
+
+    new = database.with_name(f".{database.name}.new")
+    for left in (new, new.with_name(f"{new.name}-journal")):
+        left.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments(max_results=1)
+    new.rename(database)
 
 
 def is_refusal(error: Exception) -> bool:
