@@ -13,7 +13,12 @@ from mlflow import MlflowClient
 from ilmlip.execute.submission import runs, said_in
 from ilmlip.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.usefixtures("cluster_of_one")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.engine,
+    pytest.mark.timeout(1800),
+    pytest.mark.usefixtures("cluster_of_one"),
+]
 STUDY = (
     "quickstart", "scale=smoke", "cluster=slurm", "compositions.training=[[0.4]]",
     "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=4000",

@@ -12,7 +12,7 @@ from command import SMOKE, Smoke, ilmlip
 from ilmlip.execute.submission import open_runs, runs
 from ilmlip.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine]
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(1800)]
 ON_SLURM = ("quickstart", "scale=smoke", "cluster=slurm", "cluster.pack_seconds=30")
 PATIENCE = 900.0
 
