@@ -132,7 +132,9 @@ def killed_and_gone_on(store: Store, tmp_path: Path, kind: str, kills: int, seed
     assert found.digest == expected.digest and found.files == expected.files
     if at:
         assert found.notes["labels_taken_over"] >= at
-    assert LABELS <= computed() <= LABELS + killed  # at most the one that was being written
+    needed = len(expected.values["steps"])  # a relaxation ends where it has converged
+    assert LABELS - 5 <= needed <= LABELS
+    assert needed <= computed() <= needed + killed  # at most the one that was being written
     assert not list((store.root / "work").iterdir())
     return computed()
 
