@@ -17,7 +17,7 @@ from typing import Any
 
 import submitit
 
-from benchmarks.bare import probe
+from benchmarks.bare import probes as bare_probes
 from benchmarks.drive import probes
 from benchmarks.measure import REPOSITORY, Used, measure, number, python, spread
 from benchmarks.report import Table
@@ -118,16 +118,11 @@ def raw(folder: Path, tasks: int, pack: int) -> None:
     names = [f"p{i}" for i in range(tasks)]
     with executor.batch():
         jobs = [
-            executor.submit(_probes, folder, names[start : start + pack])
+            executor.submit(bare_probes, folder, names[start : start + pack])
             for start in range(0, tasks, pack)
         ]
     while not all(job.paths.result_pickle.exists() for job in jobs):
         time.sleep(1.0)
-
-
-def _probes(folder: Path, names: list[str]) -> None:
-    for name in names:
-        probe(folder, name)
 
 
 if __name__ == "__main__":

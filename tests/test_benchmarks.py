@@ -46,3 +46,10 @@ def test_two_drivers_of_a_study_at_once_take_their_time_once(tmp_path: Path) -> 
         file.parent.mkdir(parents=True)
         file.write_text("\n".join(map(json.dumps, events)))
     assert _wall(tmp_path, "a") == 65
+
+
+def test_every_benchmark_can_be_called() -> None:
+    """The command imports them all: one that is broken breaks the others."""
+    from benchmarks.__main__ import ALL, LONG
+
+    assert set(LONG) < set(ALL) and all(callable(one) for one in ALL.values())
