@@ -106,11 +106,11 @@ def python(module: str, *words: object) -> list[str]:
     return [sys.executable, "-m", module, *map(str, words)]
 
 
-def adopt_orphans() -> None:
+def adopt_orphans(yes: bool = True) -> None:
     """Have Linux give this process the orphans of its descendants, whose time counts as well."""
     set_child_subreaper = 36
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(set_child_subreaper, 1)
+        ctypes.CDLL(None).prctl(set_child_subreaper, int(yes))
 
 
 def _reap() -> None:

@@ -19,7 +19,7 @@ import submitit
 
 from benchmarks.bare import probes as bare_probes
 from benchmarks.drive import probes
-from benchmarks.measure import REPOSITORY, Used, measure, number, python, spread
+from benchmarks.measure import REPOSITORY, Used, adopt_orphans, measure, number, python, spread
 from benchmarks.report import Table
 from ilmlip.execute.upkeep import size
 from ilmlip.run.slurm import run_on_slurm
@@ -40,6 +40,7 @@ def main(quick: bool) -> Table:
     if why := one_node.lacks():
         raise SystemExit(f"no Slurm can be started: {why}")
     tasks, single, repeats = (100, 5, 1) if quick else (1000, 100, 2)
+    adopt_orphans(False)  # Slurm's daemons, which nobody waits for
     found: dict[str, list[Used]] = {"ours": [], "packs": [], "single": []}
     store: dict[str, Any] = {}
     for _ in range(repeats):
