@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from ilmlip.execute.owner import Owner, me
 
@@ -68,26 +69,30 @@ class Claims:
         with (self.folder / LOCK).open("a") as turn:
             with contextlib.suppress(OSError):
                 fcntl.flock(turn, fcntl.LOCK_EX)
-            if not self.is_alive(key):
+            if self._look(key) == "dead":  # where there is none, a living one may just be made
                 (self.folder / f"{key}.json").unlink(missing_ok=True)
 
     def is_alive(self, key: str) -> bool:
         """Whether a living process holds the key's claim, as far as this process can have seen."""
+        return self._look(key) == "alive"
+
+    def _look(self, key: str) -> Literal["alive", "dead", "none"]:
+        """What there is of a key's claim, as far as this process can have seen."""
         path = self.folder / f"{key}.json"
         try:
             touched = path.stat().st_mtime_ns
             owner = _owner(path)
         except FileNotFoundError:
             self._watched.pop(path, None)
-            return False
+            return "none"
         lives = owner.lives() if owner else None
         if lives is not None:
-            return lives
+            return "alive" if lives else "dead"
         before, since = self._watched.get(path, (None, 0.0))
         if before != touched:
             self._watched[path] = touched, clock()
-            return True
-        return clock() - since < (SILENT if owner else HALF)
+            return "alive"
+        return "alive" if clock() - since < (SILENT if owner else HALF) else "dead"
 
     def alive(self) -> set[str]:
         """Every key that a living process seems to hold, for a command that cannot wait and see.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ilmlip.errors import IlmlipError
-from ilmlip.execute.submission import said_in
+from ilmlip.execute.submission import ends_in, said_in
 from ilmlip.execute.worker import DOUBT, obituary, work
 from ilmlip.stages import stage
 from ilmlip.store import Failure, Store, stage_of
@@ -78,7 +78,9 @@ class Errand:
             elif left == self.left():  # others compute what is left
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_BUSY)
-        bad = {key: end for key, end in self._ends().items() if end not in ("done", "there")}
+        bad = {
+            key: end for key, end in ends_in(self.report).items() if end not in ("done", "there")
+        }
         if bad:
             raise TasksFailedError(
                 f"{len(bad)} of {len(self.packed)} tasks are not there: "
@@ -87,7 +89,7 @@ class Errand:
 
     def left(self) -> list[Mapping[str, Any]]:
         """The tasks that have not ended."""
-        ends = self._ends()
+        ends = ends_in(self.report)
         return [data for data in self.packed if data["key"] not in ends]
 
     def broken_off(self) -> Next:
@@ -133,14 +135,6 @@ class Errand:
         if self.worker is not None and self.worker.is_alive():
             self.worker.kill()
             self.worker.join()
-
-    def _ends(self) -> dict[str, str]:
-        """How each task ended, by key; tasks that others compute have not."""
-        return {
-            said["end"]: said["state"]
-            for said in said_in(self.report)
-            if "end" in said and said["state"] != "busy"
-        }
 
     def _starts(self) -> list[list[str]]:
         """The tasks that each worker started, worker by worker."""

@@ -15,7 +15,7 @@ from ilmlip.execute import slurm
 from ilmlip.execute.batch import Array, Wait
 from ilmlip.execute.errand import Errand
 from ilmlip.execute.slots import needs
-from ilmlip.execute.submission import CLOSING, Element, Record, Run, open_runs, said_in
+from ilmlip.execute.submission import CLOSING, Element, Record, Run, ends_in, open_runs
 from ilmlip.execute.tidy import WELL
 from ilmlip.execute.worker import pack
 from ilmlip.spec.cluster import Cluster
@@ -188,8 +188,7 @@ def compact(run: Run) -> None:
     """Remove what submitit and the jobs have written of jobs that ended well; reports stay."""
     for record in run.records():
         for one in record.elements:
-            said = list(said_in(run.folder / one.report)) if one.tasks else []
-            ends = {line["end"]: line["state"] for line in said if "end" in line}
+            ends = ends_in(run.folder / one.report) if one.tasks else {}
             if one.tasks and all(ends.get(key) in WELL for key in one.tasks):
                 for path in (run.folder / LOGS).glob(f"{one.id}_*"):
                     path.unlink(missing_ok=True)

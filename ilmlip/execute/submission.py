@@ -41,10 +41,6 @@ class Record:
     waits: tuple[str, ...]
     """`afterok:12_3`, `afterany:14` …"""
 
-    def data(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Run:
@@ -78,7 +74,7 @@ class Run:
 
     def add(self, record: Record) -> None:
         """Note an array that was submitted, or what an array waits for now."""
-        write_text(self.folder / QUEUE / f"{record.id}.json", json.dumps(record.data()) + "\n")
+        write_text(self.folder / QUEUE / f"{record.id}.json", json.dumps(asdict(record)) + "\n")
 
     def records(self) -> list[Record]:
         """Every array of the run, the first one first."""
@@ -109,10 +105,10 @@ class Run:
 def runs(root: Path) -> list[Run]:
     """Every run of a store that was handed to Slurm, oldest first."""
     found = []
-    for path in sorted((root / "jobs").glob(f"*/{RUN}")):
+    for path in (root / "jobs").glob(f"*/{RUN}"):
         data = json.loads(path.read_text())
         found.append(Run(path.parent, **data))
-    return found
+    return sorted(found, key=lambda run: run.started)  # names tell seconds only
 
 
 def open_runs(root: Path) -> list[Run]:
@@ -153,14 +149,18 @@ def queued(root: Path, queue: Mapping[str, Any]) -> Queued:
                     continue
                 found.jobs.setdefault(run.name, []).append(element.id)
                 held = Held(element.id, waiting.state, waiting.reason, run, record, element)
-                ended = _ended(run.folder / element.report) if element.tasks else set()
+                ended = ends_in(run.folder / element.report) if element.tasks else {}
                 found.tasks.update({key: held for key in element.tasks if key not in ended})
     return found
 
 
-def _ended(report: Path) -> set[str]:
-    """Keys of the tasks that a job has done with."""
-    return {said["end"] for said in said_in(report) if said.get("state", "busy") != "busy"}
+def ends_in(report: Path) -> dict[str, str]:
+    """How each task that a job has done with ended, by key; what others compute has not."""
+    return {
+        said["end"]: said["state"]
+        for said in said_in(report)
+        if "end" in said and said["state"] != "busy"
+    }
 
 
 def done_in(run: Run) -> set[str]:

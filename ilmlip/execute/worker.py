@@ -106,6 +106,7 @@ def do(store: Store, claims: Claims, task: Task, sound: Sound | None = None) -> 
         inputs, digests = gather(store, task)
         there = store.result(task.key)
         if there is not None and is_current(there, digests, task):
+            clear(store, task.key)  # what a worker left that was killed when it had published
             return "there"
         if shortage(task, inputs.missing) is not None:
             return "blocked"

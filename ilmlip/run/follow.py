@@ -11,7 +11,7 @@ from ilmlip.execute import slurm
 from ilmlip.execute.events import Events
 from ilmlip.execute.progress import Display
 from ilmlip.execute.relay import relay
-from ilmlip.execute.submission import Run, queued, said_in
+from ilmlip.execute.submission import Run, ends_in, queued
 from ilmlip.plan.graph import Plan, State
 from ilmlip.store import Store
 
@@ -77,9 +77,8 @@ class _Follower:
         """Show the tasks that have ended since the last look."""
         fresh = False
         for report in self.run.folder.glob("*.jsonl"):
-            for said in said_in(report):
-                key, how = said.get("end", ""), said.get("state", "busy")
-                if how != "busy" and key in self.plan.tasks and key not in self.shown:
+            for key, how in ends_in(report).items():
+                if key in self.plan.tasks and key not in self.shown:
                     self.shown.add(key)
                     self.display.update(self.plan.tasks[key], how)
                     fresh = True

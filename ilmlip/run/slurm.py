@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -216,7 +215,7 @@ def end_lost(store: Store, queue: Mapping[str, slurm.Waiting]) -> list[Run]:
     held: Queued = queued(store.root, queue)
     lost = []
     for run in open_runs(store.root):
-        if run.name in held.jobs or time.time() - run.started < FRESH or _is_here(run):
+        if run.name in held.jobs or time.time() - run.started < FRESH:
             continue
         with contextlib.suppress(StoreError):
             relay(store, run)
@@ -224,9 +223,3 @@ def end_lost(store: Store, queue: Mapping[str, slurm.Waiting]) -> list[Run]:
         run.close("lost")
         lost.append(run)
     return lost
-
-
-def _is_here(run: Run) -> bool:
-    """Whether this process is a job of the run."""
-    own = os.environ.get("SLURM_JOB_ID", "")
-    return any(one.id == own for record in run.records() for one in record.elements)

@@ -181,6 +181,23 @@ def test_without_hard_links(root: Path, monkeypatch: pytest.MonkeyPatch, refusal
     assert Claims(root).take(KEY)
 
 
+def test_a_claim_that_is_made_after_the_look_is_not_buried(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead one is gone already, and before this process acts on that another takes the key."""
+    late, other = Claims(root), Claims(root)
+    look = late._look
+
+    def slow(key: str) -> str:
+        found = look(key)
+        assert other.take(key)
+        return found
+
+    monkeypatch.setattr(late, "_look", slow)
+    late.bury(KEY)
+    assert other.is_mine(KEY)
+
+
 RACE = """
 import sys, time
 from pathlib import Path

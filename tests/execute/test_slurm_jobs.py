@@ -10,7 +10,7 @@ import pytest
 
 from ilmlip.execute import slurm
 from ilmlip.execute.slurm_jobs import CLOSING, dependency, instead, own_id, sbatch
-from ilmlip.execute.submission import Element, Record, Run, queued
+from ilmlip.execute.submission import Element, Record, Run, queued, runs
 from ilmlip.spec.cluster import Cluster
 
 
@@ -98,6 +98,12 @@ def test_without_slurm_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert "cluster=local" in slurm.lacks()
     with pytest.raises(slurm.SlurmError, match="login node"):
         slurm.queue()
+
+
+def test_runs_that_began_in_one_second_are_in_their_order(tmp_path: Path) -> None:
+    for name, started in (("20260101-000000-ffff", 5.25), ("20260101-000000-0000", 5.5)):
+        Run(tmp_path / "jobs" / name, "study", "k", "", started).write()
+    assert [run.started for run in runs(tmp_path)] == [5.25, 5.5]
 
 
 def test_a_run_is_found_again_from_its_records(tmp_path: Path) -> None:

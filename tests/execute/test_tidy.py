@@ -19,6 +19,7 @@ from ilmlip.execute.events import Events
 from ilmlip.execute.owner import me
 from ilmlip.execute.tidy import sweep
 from ilmlip.execute.unsaid import unsaid
+from ilmlip.execute.worker import do
 from ilmlip.plan.graph import Plan
 from ilmlip.store import Failure, Store
 
@@ -67,6 +68,18 @@ def test_what_dead_attempts_left_goes_and_the_rest_stays(tmp_path: Path) -> None
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in kept + foreign)
     assert store.result(done) is not None
+
+
+def test_what_a_worker_left_that_died_when_it_had_published(tmp_path: Path) -> None:
+    """The next worker that is given the task finds it done, and clears up."""
+    plan = Plan("t")
+    key = probe(plan, "done")
+    drive(plan, tmp_path)
+    store = Store(tmp_path)
+    left = store.new_work(key)
+    (left / "scratch").write_text("x")
+    assert do(store, Claims(tmp_path), plan.tasks[key]) == "there"
+    assert not left.exists()
 
 
 ORPHAN = """
