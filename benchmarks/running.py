@@ -46,7 +46,7 @@ Seconds = Sequence[Mapping[str, float]]
 
 def main(quick: bool) -> Table:
     """Interleave ilmlip's run and ASE's, after one through ilmlip that trains the model."""
-    steps, repeats = (100, 1) if quick else (STEPS, 3)
+    steps, repeats = (100, 1) if quick else (STEPS, 5)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,14 @@ import psutil
 
 from ilmlip.chemistry.elements import MULTIPLICITIES
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session
-from ilmlip.engines.process import last_error, program_environment, program_words
+from ilmlip.engines.process import (
+    KilledError,
+    ending,
+    killed,
+    last_error,
+    program_environment,
+    program_words,
+)
 from ilmlip.errors import StageError
 from ilmlip.spec.dft import Cp2k, Rung
 from ilmlip.spec.profile import profile
@@ -33,6 +41,8 @@ DATA = ("/usr/share/cp2k", "/usr/local/share/cp2k/data")
 DAMPING = {"d3": "DFTD3", "d3bj": "DFTD3(BJ)"}
 MAX_STEPS, OUTER = 30, 20
 """Steps of an inner loop of the orbital transformation, and outer loops."""
+LAST_BREATH = 2.0
+"""Seconds that a process which closed its output has to end."""
 
 SCF_FAILED = re.compile(r"SCF run NOT converged|outer SCF loop FAILED|SCF run FAILED")
 SOURCE = re.compile(r"\.F:\d+$")
@@ -194,11 +204,14 @@ class Cp2kSession(Session):
             with contextlib.chdir(self._work):
                 work()
         except Exception as error:
+            status = self._exit_status()
             self._kill()
             if late.is_set():
                 raise StageError(
                     f"CP2K took longer than its time limit of {limit:g} s", log=LOG
                 ) from None
+            if status is not None and killed(status):
+                raise KilledError(f"CP2K {ending(status)}", log=LOG) from None
             if SCF_FAILED.search(self._news()):
                 raise self._not_converged() from None
             raise StageError(f"CP2K stopped: {self._last_words(error)}", log=LOG) from error
@@ -230,6 +243,16 @@ class Cp2kSession(Session):
         boxed = re.findall(r"^\s*\*\s+(?:\\___/)?\s*(\S.*?)\s*\*\s*$", text, re.MULTILINE)
         words = [line for line in boxed if re.search("[a-z]{3}", line) and not SOURCE.search(line)]
         return words[-1] if words else last_error(log, ("ABORT", "ERROR", "Error"))
+
+    def _exit_status(self) -> int | None:
+        """How the process ended that gives no answer any more; None if it lives."""
+        shell = getattr(self._calculator, "_shell", None)
+        if shell is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            shell._child.wait(LAST_BREATH)
+        status: int | None = shell._child.poll()
+        return status
 
     def _kill(self) -> None:
         """End the process now, whatever it does, and forget it."""

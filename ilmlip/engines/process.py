@@ -83,7 +83,7 @@ def execute(
     if code not in accepted:
         reason = last_error(work / log, errors)
         kind = KilledError if killed(code) else StageError
-        raise kind(f"{Path(command[0]).name} {_ending(code)}: {reason}", command=shown, log=log)
+        raise kind(f"{Path(command[0]).name} {ending(code)}: {reason}", command=shown, log=log)
 
 
 def killed(code: int) -> bool:
@@ -118,7 +118,8 @@ def last_error(log: Path, errors: Sequence[str]) -> str:
     return (named or lines or ["no output"])[-1]
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
+    """How a program ended, by its exit status, in words that follow its name."""
     return f"{KILLED} {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
