@@ -27,11 +27,11 @@ def sweep(store: Store, claims: Claims, keys: Collection[str]) -> None:
         key = path.name.lstrip(".").removeprefix("old.").partition(".")[0]
         if key not in keys or claims.is_alive(key):
             continue
-        if path.parent == claims.folder and not path.name.startswith("."):
-            claims.bury(key)
-            continue
         with contextlib.suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.parent == claims.folder and not path.name.startswith("."):
+                claims.bury(key)
+            else:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _left(store: Store) -> list[Path]:
