@@ -120,6 +120,8 @@ def last_error(log: Path, errors: Sequence[str]) -> str:
 
 def ending(code: int) -> str:
     """How a program ended, by its exit status, in words that follow its name."""
+    if killed(code) and code > 0:
+        code = 128 - code  # as a shell, mpirun and srun give it
     return f"{KILLED} {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 

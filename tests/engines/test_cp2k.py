@@ -106,9 +106,7 @@ def test_a_process_that_is_killed_is_told_and_the_next_label_starts_another(
             if "cp2k" in child.name():
                 child.kill()
         pair.rattle(0.01, seed=5)
-        with pytest.raises(
-            KilledError, match=r"CP2K (was killed by SIGKILL|ended with status 137)"
-        ):
+        with pytest.raises(KilledError, match="CP2K was killed by SIGKILL"):
             session.label(pair)
         assert np.isfinite(session.label(pair).energy)
 

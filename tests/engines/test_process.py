@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ilmlip.engines.process import execute, last_error
+from ilmlip.engines.process import KilledError, execute, last_error
 from ilmlip.errors import StageError
 
 
@@ -36,6 +36,12 @@ def test_a_failure_names_its_last_error_line(tmp_path: Path) -> None:
 def test_a_killed_program_names_the_signal(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="was killed by SIGKILL"):
         execute(python("import os; os.kill(os.getpid(), 9)"), tmp_path, "log", environment={})
+
+
+def test_a_program_that_is_killed_behind_a_launcher_names_the_signal(tmp_path: Path) -> None:
+    """A shell, mpirun and srun pass on 128 and its number."""
+    with pytest.raises(KilledError, match="was killed by SIGKILL"):
+        execute(python("raise SystemExit(137)"), tmp_path, "log", environment={})
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
