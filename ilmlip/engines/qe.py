@@ -36,6 +36,8 @@ MIXING, MAX_STEPS = 0.7, 100
 STEPS_DONE = 3
 """Exit status of a relaxation that has made all its steps."""
 UNCONVERGED = "convergence NOT achieved"
+UNBUFFERED = {"GFORTRAN_UNBUFFERED_PRECONNECTED": "y"}
+"""pw.x's output as it is written: else a killed one lacks a step that its restart files have."""
 D3 = {"d3": 3, "d3bj": 4}
 """pw.x's numbers of the damping functions."""
 
@@ -257,7 +259,7 @@ class QeSession(Session):
                 [*self._words, "-in", INPUT],
                 self._work,
                 LOG,
-                environment=program_environment("pw.x"),
+                environment={**UNBUFFERED, **program_environment("pw.x")},
                 errors=("Error in routine", "Error condition", UNCONVERGED),
                 time_limit=profile().program("pw.x").time_limit,
                 accepted=(0, STEPS_DONE),
