@@ -51,3 +51,13 @@ def test_the_comparison_sees_what_differs(tmp_path: Path, monkeypatch: pytest.Mo
     assert f"{keys[0]}: name.txt" in found
     assert f"{keys[1]} is in one store only" in found
     assert f"left over: work/{left.name}" in found
+
+
+def test_what_counts_as_done_twice() -> None:
+    """Of the same inputs; a table that lacked an input and was made again when it was there is none."""
+    once, short, whole = ["{}"], ['{"a": "1"}', '{"a": "1", "b": "2"}'], ['{"a": "1", "b": "2"}']
+    assert kills.doubled({"t": 1, "m": 2}, {"t": once, "m": short}) == []
+    assert kills.doubled({"t": 1, "m": 2}, {"t": once, "m": whole}) == ["m ran to its end 2 times"]
+    assert kills.doubled({"m": 1}, {"m": whole * 2}) == ["m was published 2 times"]
+    assert kills.doubled({"m": 3}, {"m": short}) == ["m ran to its end 3 times"]
+    assert kills.doubled({"gone": 2}, {}) == ["gone ran to its end 2 times"]
