@@ -21,9 +21,9 @@ pytestmark = [
 ]
 STUDY = (
     "quickstart", "scale=smoke", "cluster=slurm", "compositions.training=[[0.4]]",
-    "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=2500",
+    "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=3500",
     "cluster.stages.train={minutes: 2}", "cluster.slurm.longest_minutes=2",
-    "cluster.slurm.notice=15",
+    "cluster.slurm.notice=45",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     (key,) = [key for key in sorted(store.keys()) if key.startswith("train-")]
     result = store.result(key)
-    assert result is not None and result.values["steps"] == 2500
+    assert result is not None and result.values["steps"] == 3500
     assert result.notes["went_on_from_step"] > 0
     (run,) = runs(store.root)
     (record,) = (record for record in run.records() if record.stage == "train")
