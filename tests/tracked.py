@@ -167,6 +167,20 @@ def _content(uri: str) -> dict[str, Any]:
     return found
 
 
+def other(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Where one content differs from another: runs that one of them lacks, and fields of the rest."""
+    lines = [f"{name} is in one of them only" for name in sorted(found.keys() ^ wanted.keys())]
+    for name in sorted(found.keys() & wanted.keys()):
+        for field in wanted[name]:
+            own, value = found[name][field], wanted[name][field]
+            if isinstance(value, dict):  # of it what differs
+                keys = [k for k in {**own, **value} if own.get(k) != value.get(k)]
+                own, value = [{k: d[k] for k in keys if k in d} for d in (own, value)]
+            if own != value:
+                lines.append(f"{name}: {field} is {own}, not {value}")
+    return lines
+
+
 def _files(client: MlflowClient, run: str, under: str = "") -> dict[str, int]:
     """Every artefact of a run with its size."""
     found: dict[str, int] = {}

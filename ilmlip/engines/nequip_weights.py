@@ -8,6 +8,7 @@ model.json, checked as any record is, and weights.npz, read without objects.
 
 from __future__ import annotations
 
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -88,8 +89,31 @@ def strip(
         name, old = _weight(slim, "scale_shift.shifts")
         types = slim["hyper_parameters"]["model"]["type_names"]
         slim["state_dict"][name] = torch.tensor([[shifts[t]] for t in types], dtype=old.dtype)
-    torch.save(slim, path)
-    return slim
+    made: dict[str, Any] = _unshared(slim)
+    torch.save(made, path)
+    return made
+
+
+def _unshared(value: Any) -> Any:
+    """The same with no part in two places but its strings, each of which is there once.
+
+    A pickle tells the same object from an equal one: without this, a training that went on from a
+    checkpoint would end with the same numbers in other bytes.
+    """
+    import torch
+
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        made = type(value)((_unshared(k), _unshared(v)) for k, v in value.items())
+        if hasattr(value, "__dict__"):  # an OrderedDict's own: the versions of a state's modules
+            made.__dict__.update(_unshared(vars(value)))
+        return made
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_unshared, value))
+    return value
 
 
 def _weight(checkpoint: Mapping[str, Any], ending: str) -> tuple[str, Any]:

@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 
 from ilmlip import track
+from ilmlip.engines.process import ending
 from ilmlip.plan.add import About
 from ilmlip.plan.compile import about_study, study_key
 from ilmlip.spec.study import Study, study_data
@@ -48,16 +49,27 @@ def caught_up(spec: Spec, store: Store) -> list[str]:
 def logged(
     tracker: subprocess.Popen[bytes] | None, spec: Spec, store: Store, patience: float = PATIENCE
 ) -> list[str]:
-    """Give the tracker some time to finish; what to tell the user if it fails or takes longer."""
+    """Give the tracker some time to finish; what to tell the user if it fails or takes longer.
+
+    Another takes the place of one that was killed; once, since something may kill each of them.
+    """
     if tracker is None:
         return []
     log = f"{store.root}/tracking/tracker.log"
     try:
-        if tracker.wait(patience) == 0:
+        code = tracker.wait(patience)
+        if code < 0:
+            tracker = track.spawn(store.root, spec.tracking.uri)
+            code = tracker.wait(patience)
+        if code == 0:
             return []
     except subprocess.TimeoutExpired:
         return [f"MLflow at {spec.tracking.uri} is slow; logging goes on by itself (log: {log})"]
+    why = (
+        f"what logs to MLflow {ending(code)}, twice"
+        if code < 0
+        else f"MLflow at {spec.tracking.uri} could not be reached or written"
+    )
     return [
-        f"MLflow at {spec.tracking.uri} could not be reached or written; what should be logged "
-        f"waits in the store and is logged by the next run (log: {log})"
+        f"{why}; what should be logged waits in the store and is logged by the next run (log: {log})"
     ]

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import zipfile
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -11,7 +12,15 @@ import pytest
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.engines import nequip
 from ilmlip.engines.nequip_config import training_config
-from ilmlip.engines.nequip_weights import CHECKPOINT, NETWORK, WEIGHTS, Network, build, export
+from ilmlip.engines.nequip_weights import (
+    CHECKPOINT,
+    NETWORK,
+    WEIGHTS,
+    Network,
+    build,
+    export,
+    strip,
+)
 from ilmlip.errors import StageError
 from ilmlip.spec.model import Model
 
@@ -283,3 +292,37 @@ def test_the_network_is_built_from_what_the_config_says(smoke_model):
     assert metadata["type_names"].split() == config["type_names"]
     assert float(metadata["r_max"]) == config["r_max"]
     assert metadata["model_dtype"] == config["model_dtype"]
+
+
+def test_a_checkpoint_is_one_file_whatever_its_objects_share(tmp_path):
+    """What was read from a file has other objects of equal strings and lists than what wrote it."""
+    import torch
+
+    def checkpoint(share):
+        weight = torch.arange(6.0).reshape(2, 3)
+        state = OrderedDict(
+            {"model.w": weight, "model.v": weight[1] if share else weight[1].clone()}
+        )
+        state._metadata = OrderedDict({"": {"version": 1}})
+        model = {"type_names": ["Li", "F"]}
+        names = ["forces_mae" if share else "".join(["forces_", "mae"]) for _ in range(2)]
+        assert (names[0] is names[1]) == share
+        info = {
+            "training_module": {"model": model if share else {"type_names": ["Li", "F"]}},
+            "trainer": {"callbacks": []},
+        }
+        return {
+            "state_dict": state, "pytorch-lightning_version": "2", "epoch": 1, "global_step": 2,
+            "hyper_parameters": {"model": model, "info_dict": info, "a": {names[0]: 1.5},
+                                 "b": {names[1]: 1.5}},
+        }  # fmt: skip
+
+    written = []
+    for share in (True, False):
+        path = tmp_path / CHECKPOINT
+        torch.save(checkpoint(share), path)
+        found = strip(path)
+        assert found["state_dict"]._metadata == {"": {"version": 1}}
+        assert torch.equal(found["state_dict"]["model.v"], torch.tensor([3.0, 4.0, 5.0]))
+        written.append(path.read_bytes())
+    assert written[0] == written[1]

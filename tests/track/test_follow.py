@@ -18,6 +18,8 @@ from mlflow import MlflowClient
 from tracked import CURVE, Study, make
 
 from ilmlip.execute.events import Events
+from ilmlip.run import tracking
+from ilmlip.spec.load import load
 from ilmlip.store import Failure
 from ilmlip.track import QUIET, pending, runs
 
@@ -76,6 +78,30 @@ def test_an_md_run_carries_its_curves(whole: dict[str, Any]) -> None:
     assert history["temperature"] == [(0, 290.0), (100, 310.0)]
     assert {"pressure", "density", "potential_energy", "total_energy"} <= set(history)
     assert whole["sample"]["params"]["composition"] == "0.4"
+
+
+def test_another_takes_the_place_of_a_killed_tracker(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the run; it may have been the last run for days."""
+    study.begin()
+    study.fill()
+    study.end()
+    spec = load(["quickstart", f"tracking.uri={study.uri}"])
+    first = tracking.tracker_of(spec, study.store)
+    assert first is not None
+    first.kill()
+    assert tracking.logged(first, spec, study.store) == []
+    assert pending(study.store.root) == 0 and len(study.logged()) == 4
+
+    def killed(*_: object) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sh", "-c", "kill -KILL $$"])
+
+    monkeypatch.setattr("ilmlip.track.spawn", killed)
+    (said,) = tracking.logged(tracking.tracker_of(spec, study.store), spec, study.store)
+    assert said.startswith(
+        "what logs to MLflow was killed by SIGKILL, twice; what should be logged"
+    )
 
 
 def test_children_are_found_by_their_own_params(study: Study) -> None:
