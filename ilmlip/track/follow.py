@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from ilmlip.track.mlflow_log import RESULT, Log, is_refusal
 Event = Mapping[str, Any]
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
 """Tags of a failed task's run; gone once it succeeds."""
+TRIES, PAUSE = 3, 0.2
+"""How often an event is logged that MLflow refuses, and seconds between. A call that was not answered
+in time is made again, and MLflow, which has done it already, refuses some of these as doubles."""
 STATUS = {"done": "FINISHED", "killed": "KILLED"}
 """Of a parent run in MLflow, by that of the run's end; any other is FAILED."""
 
@@ -108,12 +112,17 @@ class Follower:
             return self._skip(kind, "unknown to this version")
         if self.state["parent"] is None and kind != "start":
             return self._skip(kind, "its run could not be made")
-        try:
-            self._handle[kind](event)
-        except Exception as error:
-            if not isinstance(error, StoreError) and not is_refusal(error):
-                raise  # MLflow is away: later
-            return self._skip(kind, " ".join(str(error).split())[:300])
+        for again in reversed(range(TRIES)):
+            try:
+                self._handle[kind](event)
+            except Exception as error:
+                if not isinstance(error, StoreError) and not is_refusal(error):
+                    raise  # MLflow is away: later
+                if not again:
+                    return self._skip(kind, " ".join(str(error).split())[:300])
+                time.sleep(PAUSE)
+            else:
+                break
         return kind
 
     def _skip(self, kind: str, reason: str) -> str:

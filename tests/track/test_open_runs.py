@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -140,6 +141,41 @@ def test_what_can_never_be_logged_holds_nothing_up(
     assert begun.status()["2"] == begun.status()["run"] == "FINISHED"
     assert pending(begun.store.root) == 0
     assert begun.track() == 0
+
+
+def test_a_call_that_came_twice_is_no_refusal(
+    begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a call is done and its answer is lost: the client makes it again by itself."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    once, calls = SqlAlchemyStore.log_outputs, []
+
+    def twice(*args: Any, **kwargs: Any) -> None:
+        once(*args, **kwargs)
+        calls.append(args)
+        if len(calls) == 1:
+            once(*args, **kwargs)
+
+    monkeypatch.setattr(SqlAlchemyStore, "log_outputs", twice)
+    about = {"training": "0.4", "seed": 1}
+    begun.train(begun.events, 1, training="0.4")
+    (model,) = begun.store.keys()
+    packed = Task("package", 1, Params(name="p"), {}, about={**about, "model": model})
+    work = begun.store.new_work(packed.key)
+    (work / "model.nequip.zip").write_text("a package")
+    files = {"model.nequip.zip": ""}
+    result = Result(packed.key, "package", 1, Path(), {}, {}, {}, {}, files, {}, "", started=1.7e9)
+    begun.store.publish(result, work)
+    begun.events.task(packed)
+    begun.events.end("done", {})
+    assert begun.track() == 0 and len(calls) == 2
+    client = MlflowClient(begun.uri)
+    experiment = client.get_experiment_by_name("quick").experiment_id
+    (run,) = client.search_runs([experiment], f"tags.`ilmlip.task` = '{model}'")
+    assert "ilmlip.package" in run.data.tags
+    (logged,) = client.search_logged_models([experiment])
+    assert logged.status == "READY" and logged.source_run_id == run.info.run_id
 
 
 def test_a_run_that_mlflow_refuses_does_not_hold_up_another(begun: Begun) -> None:
