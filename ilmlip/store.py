@@ -1,10 +1,10 @@
 """The store: results by key, published whole or not at all.
 
-    <root>/results/<stage>/<key>/   manifest.json and the files of one result
-    <root>/failed/<stage>/<key>/    failure.json and the work folder of a task that failed
-    <root>/work/<key>.<token>/      the work folder of a task that runs
-    <root>/claims/<key>.json        who computes a key now (ilmlip.execute.claims)
-    <root>/jobs/, tracking/, studies/   submitit's folders, events for MLflow, a study's outputs
+    results/<stage>/<key>/   manifest.json and the files of one result
+    failed/<stage>/<key>/    failure.json and the work folder of a task that failed
+    work/<key>.<token>/      the work folder of a task that runs
+    claims/<key>.json        who computes a key now (ilmlip.execute.claims)
+    jobs/, tracking/, studies/   submitit's folders, events for MLflow, a study's outputs
 
 A folder gets its final name by one rename after everything in it is written, so whoever sees it
 sees all of it. The layout can be read with `ls` and `jq`.

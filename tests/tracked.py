@@ -173,11 +173,12 @@ def other(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     for name in sorted(found.keys() & wanted.keys()):
         for field in wanted[name]:
             own, value = found[name][field], wanted[name][field]
+            if own == value:
+                continue
             if isinstance(value, dict):  # of it what differs
                 keys = [k for k in {**own, **value} if own.get(k) != value.get(k)]
                 own, value = [{k: d[k] for k in keys if k in d} for d in (own, value)]
-            if own != value:
-                lines.append(f"{name}: {field} is {own}, not {value}")
+            lines.append(f"{name}: {field} is {own}, not {value}")
     return lines
 
 

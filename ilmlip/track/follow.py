@@ -112,18 +112,24 @@ class Follower:
             return self._skip(kind, "unknown to this version")
         if self.state["parent"] is None and kind != "start":
             return self._skip(kind, "its run could not be made")
-        for again in reversed(range(TRIES)):
-            try:
-                self._handle[kind](event)
-            except Exception as error:
-                if not isinstance(error, StoreError) and not is_refusal(error):
-                    raise  # MLflow is away: later
-                if not again:
-                    return self._skip(kind, " ".join(str(error).split())[:300])
-                time.sleep(PAUSE)
-            else:
-                break
+        try:
+            self._tell(kind, event)
+        except Exception as error:
+            if not isinstance(error, StoreError) and not is_refusal(error):
+                raise  # MLflow is away: later
+            return self._skip(kind, " ".join(str(error).split())[:300])
         return kind
+
+    def _tell(self, kind: str, event: Event) -> None:
+        """Log an event; up to TRIES times if MLflow refuses it."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._handle[kind](event)
+            except Exception as error:
+                if not is_refusal(error):
+                    raise
+                time.sleep(PAUSE)
+        return self._handle[kind](event)
 
     def _skip(self, kind: str, reason: str) -> str:
         self.skipped += 1

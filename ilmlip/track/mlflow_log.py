@@ -80,7 +80,7 @@ def _make(database: Path) -> None:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether MLflow is there and will never take this: trying again later is no use."""
+    """Whether MLflow is there and does not take this, now or later, or has done it already."""
     from mlflow.exceptions import MlflowException
 
     never = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
