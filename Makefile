@@ -32,7 +32,7 @@ demo: env
 	$(BIN)/ilmlip run experiments/quickstart.yaml
 
 test: env
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m '$(TESTS)' $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m '$(TESTS)' $(ARGS)
 
 check: env
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip hydra_plugins

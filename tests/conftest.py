@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,19 @@ from command import SMOKE, Smoke, ilmlip
 # As a worker has it: with several threads tblite sums in another order each time, and tests that
 # compare to the bit would fail now and then. OpenMP reads it when it is loaded, which is later.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests may take longest come first, so that no process is left with one at the end.
+
+    (pytest-xdist gives out whole files, by itself those of most tests first: `make test` says
+    --no-loadscope-reorder.)
+    """
+    longest: dict[Path, float] = defaultdict(float)
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest[item.path], limit.args[0] if limit else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -60,12 +60,21 @@ def test_derived_sets_of_five_pairs_by_tight_binding(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("engine", "program"), [("qe_pbe_d3", "pw.x"), ("cp2k_pbe_d3", "cp2k_shell.psmp")]
+    ("engine", "program", "words"),
+    [
+        # below the paper's cutoffs (tests/engines/test_qe.py has higher ones): half the time
+        ("qe_pbe_d3", "pw.x", ("dft.qe.ecutwfc=35", "dft.qe.ecutrho=350")),
+        ("cp2k_pbe_d3", "cp2k_shell.psmp", ()),
+    ],
 )
 def test_one_pair_by_density_functional_theory(
-    engine: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str,
+    program: str,
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     require(shutil.which(program) is not None, program)
     require(PSEUDO.is_dir() or engine != "qe_pbe_d3", f"the folder {PSEUDO}")
     use_pseudopotentials(tmp_path, monkeypatch)
-    check(tmp_path, f"dft={engine}")
+    check(tmp_path, f"dft={engine}", *words)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,8 +37,7 @@ def drive(
     store = Store(root)
     store.prepare()
     cluster = Cluster(executor=executor, cores=cores, memory_gb=4)
-    folder = root / "jobs" / f"run{len(list((root / 'jobs').iterdir()))}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="run", dir=root / "jobs"))  # several drivers share a root
     jobs = submitter(cluster, store.root, folder)
     return Driver(
         plan,
@@ -173,7 +173,6 @@ print(sorted(outcome.settled.values()).count("done"), set(outcome.settled.values
 
 def test_two_drivers_share_a_store(tmp_path: Path) -> None:
     Store(tmp_path).prepare()
-    (tmp_path / "jobs" / "x").mkdir()
     code = DRIVER.format(tests=str(Path(__file__).parent), root=str(tmp_path))
     both = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
