@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import Used, measure, number, python
+from benchmarks.measure import Used, answer, measure, number, python
 from benchmarks.report import Table
 
 ALONE = 100
@@ -34,12 +34,13 @@ def main(quick: bool) -> Table:
     for count in (most // 10, most):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            used = measure(python("benchmarks.drive", "probes", folder / "store", count), folder)
+            command = python("benchmarks.drive", "probes", folder / "store", count)
+            used, held = measure(command, folder), _held(folder)
             jobs = _jobs(folder / "store")
             size = Size.of(folder / "store")
-            rows.append(_row(f"ilmlip, {count:,} tasks", jobs, count, used, size))
-            again = measure(python("benchmarks.drive", "probes", folder / "store", count), folder)
-            rows.append(_row("the same again, all cached", 0, count, again, size))
+            rows.append(_row(f"ilmlip, {count:,} tasks", jobs, count, used, size, held))
+            again, held = measure(command, folder), _held(folder)
+            rows.append(_row("the same again, all cached", 0, count, again, size, held))
     for count, packs in ((most, jobs), (ALONE // (10 if quick else 1), 0)):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -50,7 +51,16 @@ def main(quick: bool) -> Table:
     return Table(
         "load",
         ("submitit", "pydantic"),
-        ("", "jobs", "tasks/s", "CPU, ms a task", "driver's peak, MiB", "files", "MB"),
+        (
+            "",
+            "jobs",
+            "tasks/s",
+            "CPU, ms a task",
+            "driver's peak, MiB",
+            "first, last task",
+            "files",
+            "MB",
+        ),
         rows,
     )
 
@@ -61,13 +71,22 @@ def _jobs(root: Path) -> int:
     return sum(text.count('"began"') for text in reports)
 
 
-def _row(what: str, jobs: int, count: int, used: Used, size: Size) -> tuple[str, ...]:
+def _held(folder: Path) -> str:
+    """MiB that the driver held when the first and when the last task was settled."""
+    held = answer(folder)
+    return f"{number(held['first'])}, {number(held['last'])}"
+
+
+def _row(
+    what: str, jobs: int, count: int, used: Used, size: Size, held: str = ""
+) -> tuple[str, ...]:
     return (
         what,
         str(jobs),
         number(count / used.wall),
         number(1000 * used.cpu / count),
         number(used.peak),
+        held,
         f"{size.files:,}",
         number(size.bytes / 1e6),
     )

@@ -40,6 +40,20 @@ H 0 0 0
 H 0 0 0.74
 K_POINTS gamma
 """
+MOLECULE = """
+from ase import Atoms
+from ilmlip.engines.labelling import open_session
+from ilmlip.spec.dft import Cp2k
+settings = Cp2k(
+    cutoff=200, rel_cutoff=40, eps_scf=1e-7, basis="DZVP-MOLOPT-SR-GTH", potential="GTH-PBE",
+    dispersion="none", xc_derivative="pw",
+)
+atoms = Atoms("H2", positions=[[3, 3, 3], [3, 3, 3.74]], cell=[6, 6, 6], pbc=True)
+with open_session("cp2k", settings, Path()) as session:
+    first = session.label(atoms).energy
+    atoms.positions[1, 2] += 0.02
+    Path("energies").write_text(f"{first} {session.label(atoms).energy}")
+"""
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "pseudo"
 
 
@@ -99,3 +113,23 @@ def test_pw_of_two_ranks(tmp_path: Path) -> None:
     assert re.search(r"running on\s+2 processors", out)
     energy = re.search(r"!\s+total energy\s+=\s+(\S+) Ry", out)
     assert energy is not None and float(energy.group(1)) == pytest.approx(-2.332, abs=0.001)
+
+
+def test_cp2k_shell_of_two_ranks(tmp_path: Path) -> None:
+    """Debian's cp2k_shell (Open MPI), which is talked to while it runs."""
+    if shutil.which("cp2k_shell.psmp") is None:
+        if one_node.REQUIRED in os.environ:
+            pytest.fail("no cp2k_shell.psmp: apt-get install cp2k cp2k-data")
+        pytest.skip("no cp2k_shell.psmp")
+    energies = []
+    for ranks in (1, 2):
+        folder = tmp_path / str(ranks)
+        folder.mkdir()
+        in_a_job(
+            folder, "programs: {cp2k: {slurm_launcher: 'mpirun -np {ranks}'}}", MOLECULE, ranks
+        )
+        found = re.search(r"message passing processes\s+(\d+)", (folder / "cp2k.out").read_text())
+        assert found is not None and int(found.group(1)) == ranks
+        energies.append([float(word) for word in (folder / "energies").read_text().split()])
+    assert energies[0] == pytest.approx(energies[1], abs=1e-4)
+    assert 1e-3 < abs(energies[0][1] - energies[0][0]) < 0.1  # eV, of a bond 0.02 Å longer
