@@ -64,7 +64,7 @@ def test_derived_sets_of_five_pairs_by_tight_binding(tmp_path: Path) -> None:
     [
         # below the paper's cutoffs (tests/engines/test_qe.py has higher ones): half the time
         ("qe_pbe_d3", "pw.x", ("dft.qe.ecutwfc=35", "dft.qe.ecutrho=350")),
-        ("cp2k_pbe_d3", "cp2k_shell.psmp", ()),
+        ("cp2k_pbe_d3", "cp2k_shell.psmp", ("dft.cp2k.cutoff=300",)),
     ],
 )
 def test_one_pair_by_density_functional_theory(

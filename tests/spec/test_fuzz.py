@@ -107,7 +107,7 @@ def mutate(parent: Any, key: Any, rng: random.Random) -> None:
 def write(file: Path, data: dict[str, Any], rng: random.Random) -> None:
     """As JSON most of the time (which is YAML, and quick to write), and sometimes with bytes broken."""
     if any(isinstance(x, bytes) for x in walk(data)) or rng.random() < 0.1:
-        text = yaml.safe_dump(data, allow_unicode=True)
+        text = yaml.dump(data, Dumper=yaml.CSafeDumper, allow_unicode=True)
     else:
         text = json.dumps(data)
     if rng.random() < 0.05:
