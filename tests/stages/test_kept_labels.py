@@ -135,7 +135,7 @@ def test_an_engine_that_was_killed_is_no_end_of_a_series(
             if len(list((folders[1] / FOLDER).glob("*.json"))) >= 3:
                 for child in psutil.Process().children():
                     with suppress(psutil.Error):
-                        # this process may have others, as a Slurm that tests before have used
+                        # this process may have others, which tests before it have started
                         if Path(child.cwd()).is_relative_to(folders[1]):
                             child.kill()
                             return
