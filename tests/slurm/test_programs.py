@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import one_node
 import pytest
+from outside import PSEUDO, require
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.usefixtures("cluster_of_one")]
 ARGON = """units lj
@@ -54,7 +54,6 @@ with open_session("cp2k", settings, Path()) as session:
     atoms.positions[1, 2] += 0.02
     Path("energies").write_text(f"{first} {session.label(atoms).energy}")
 """
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "pseudo"
 
 
 def in_a_job(folder: Path, profile: str, code: str, ranks: int) -> None:
@@ -95,11 +94,8 @@ def test_lammps_of_two_ranks(tmp_path: Path) -> None:
 
 def test_pw_of_two_ranks(tmp_path: Path) -> None:
     """Debian's pw.x (Open MPI), by mpirun, which starts its ranks where Slurm says."""
-    if shutil.which("pw.x") is None:
-        if one_node.REQUIRED in os.environ:
-            pytest.fail("no pw.x: apt-get install quantum-espresso")
-        pytest.skip("no pw.x")
-    files = sorted(SHARED.glob("sssp*/[Hh].*upf")) + sorted(SHARED.glob("sssp*/[Hh].*UPF"))
+    require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
+    files = sorted(PSEUDO.glob("sssp*/[Hh].*upf")) + sorted(PSEUDO.glob("sssp*/[Hh].*UPF"))
     if not files:
         pytest.skip("no pseudopotential of hydrogen here")
     (tmp_path / "pw.in").write_text(HYDROGEN.format(pseudo=files[0].parent, name=files[0].name))
@@ -117,10 +113,8 @@ def test_pw_of_two_ranks(tmp_path: Path) -> None:
 
 def test_cp2k_shell_of_two_ranks(tmp_path: Path) -> None:
     """Debian's cp2k_shell (Open MPI), which is talked to while it runs."""
-    if shutil.which("cp2k_shell.psmp") is None:
-        if one_node.REQUIRED in os.environ:
-            pytest.fail("no cp2k_shell.psmp: apt-get install cp2k cp2k-data")
-        pytest.skip("no cp2k_shell.psmp")
+    there = shutil.which("cp2k_shell.psmp") is not None
+    require(there, "cp2k_shell.psmp (Debian: cp2k, cp2k-data)")
     energies = []
     for ranks in (1, 2):
         folder = tmp_path / str(ranks)
