@@ -228,8 +228,8 @@ def lammps_labels(
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
             data = lammps.data_file(box, atoms.positions, atoms.cell.lengths())
-            (work / lammps.DATA).write_text(data)
-            (work / lammps.INPUT).write_text(lammps.label_input(box, how))
+            (work / lammps.DATA).write_text(data, encoding="utf-8")
+            (work / lammps.INPUT).write_text(lammps.label_input(box, how), encoding="utf-8")
             lammps.run(work)
             label = lammps.read_label(work)
         energies.append(label.energy)

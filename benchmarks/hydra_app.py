@@ -24,10 +24,12 @@ def main(_: DictConfig) -> None:
     words = [word.lstrip("+") for word in job.overrides.task]
     command = [os.environ["ILMLIP_PYTHON"], "-m", "ilmlip.cli", "run", os.environ["ILMLIP_SPEC"]]
     own = [f"store={folder / 'store'}", "cluster=debug", "--json"]
-    ended = subprocess.run([*command, *words, *own], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [*command, *words, *own], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     if ended.returncode != 0:
         raise RuntimeError(f"ilmlip ended with {ended.returncode}: {ended.stderr}")
-    (folder / "answer.json").write_text(ended.stdout)
+    (folder / "answer.json").write_text(ended.stdout, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def _made_up(task: Task, digests: Mapping[str, str], work: Path) -> Result:
         write_csv(work / "matrix.csv", [*rows, *medians(rows)])
     for name in names:
         if name != "matrix.csv":
-            (work / name).write_text(task.key)
+            (work / name).write_text(task.key, encoding="utf-8")
     return Result(
         key=task.key,
         stage=task.stage,

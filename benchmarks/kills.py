@@ -208,7 +208,7 @@ class _Disturbed:
 
     def _look(self) -> None:
         for path in (self.store.root / "results").glob(f"*/[!.]*/{MANIFEST}"):
-            with contextlib.suppress(FileNotFoundError), path.open() as lines:
+            with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as lines:
                 about = os.fstat(lines.fileno())  # of what is read, not of what takes its place
                 manifest = (about.st_ino, about.st_mtime_ns)
                 seen = self.seen[path.parent.name]
@@ -237,7 +237,7 @@ class _Disturbed:
         for what in doubled(ends, {key: list(seen.values()) for key, seen in self.seen.items()}):
             self._wrong(what)
         for log in self.folder.glob("run*.log"):
-            if "Traceback" in log.read_text():
+            if "Traceback" in log.read_text(encoding="utf-8"):
                 self._wrong(f"{log.name} holds a traceback")
 
 
@@ -276,10 +276,10 @@ def _reports(jobs: Path) -> Iterable[str]:
     """The text of what the workers reported, each once."""
     for run in jobs.iterdir():
         done = run / DONE
-        gathered = done.read_text() if done.exists() else ""
+        gathered = done.read_text(encoding="utf-8") if done.exists() else ""
         yield gathered
         for path in run.glob("*.jsonl"):
-            if path != done and (text := path.read_text()) not in gathered:
+            if path != done and (text := path.read_text(encoding="utf-8")) not in gathered:
                 yield text
 
 

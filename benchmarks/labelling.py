@@ -42,13 +42,13 @@ def through_ilmlip(params: label.Params, atoms: Atoms, work: Path) -> float:
 
 def bare(text: str, family: Path, work: Path) -> float:
     """Seconds of pw.x on an input."""
-    (work / "pw.in").write_text(text)
+    (work / "pw.in").write_text(text, encoding="utf-8")
     (work / "pseudo").symlink_to(family)
     words = profile().words("pw.x")
     if words is None:
         raise RuntimeError("pw.x is not found")
     began = time.perf_counter()
-    with (work / "out").open("w") as out:
+    with (work / "out").open("w", encoding="utf-8") as out:
         subprocess.run(
             [*words, "-in", "pw.in"], cwd=work, stdout=out, check=True, env={**os.environ, **ROOT}
         )
@@ -70,7 +70,9 @@ def main(quick: bool) -> Table:
     for _ in range(1 if quick else TIMES):
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
             ours.append(through_ilmlip(params, atoms, Path(one)))
-            theirs.append(bare((Path(one) / "pw.in").read_text(), family, Path(two)))
+            theirs.append(
+                bare((Path(one) / "pw.in").read_text(encoding="utf-8"), family, Path(two))
+            )
             shutil.rmtree(Path(two) / "scratch", ignore_errors=True)
     mine, other = statistics.median(ours), statistics.median(theirs)
     spread = f"{min(ours):.2f}–{max(ours):.2f}", f"{min(theirs):.2f}–{max(theirs):.2f}"

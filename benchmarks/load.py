@@ -67,7 +67,7 @@ def main(quick: bool) -> Table:
 
 def _jobs(root: Path) -> int:
     """How many jobs the workers reported from."""
-    reports = [path.read_text() for path in (root / "jobs").glob("*/*.jsonl")]
+    reports = [path.read_text(encoding="utf-8") for path in (root / "jobs").glob("*/*.jsonl")]
     return sum(text.count('"began"') for text in reports)
 
 

@@ -60,13 +60,15 @@ def measure(
             wall = time.monotonic() - began
     _reap()
     if status != 0:
-        raise RuntimeError(f"{command} ended with {status}:\n{log.read_text()[-TAIL:]}")
+        raise RuntimeError(
+            f"{command} ended with {status}:\n{log.read_text(encoding='utf-8')[-TAIL:]}"
+        )
     return Used(wall, _cpu() - before, peak.mib)
 
 
 def answer(folder: Path) -> dict[str, Any]:
     """The JSON object, on one line, that the last process measured in a folder printed."""
-    lines = (folder / LOG).read_text().splitlines()
+    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
     found: dict[str, Any] = json.loads(next(x for x in reversed(lines) if x.startswith("{")))
     return found
 
@@ -94,7 +96,7 @@ class _Peak:
     def _look(self) -> None:
         while True:
             with contextlib.suppress(OSError):
-                for line in self._file.read_text().splitlines():
+                for line in self._file.read_text(encoding="utf-8").splitlines():
                     if line.startswith("VmHWM:"):
                         self.mib = int(line.split()[1]) / 1024
             if self._over.wait(LOOK):

@@ -68,7 +68,7 @@ def sample(frame: Atoms, spec: Spec, steps: int, path: Path) -> None:
     mass = sum(MASSES[symbol] for symbol in frame.get_chemical_symbols())
     kelvin = 2 / (3 * len(frame)) / unit.MOLAR_GAS_CONSTANT_R
     partial = path.with_suffix(".partial")
-    with partial.open("w", newline="") as out:
+    with partial.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         for done in range(EVERY, steps + 1, EVERY):

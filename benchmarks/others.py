@@ -27,14 +27,14 @@ def program(name: str) -> str:
 
 def make() -> None:
     """Make the environment from the index, unless it holds what `PACKAGES` asks for."""
-    if MADE.exists() and json.loads(MADE.read_text()) == list(PACKAGES):
+    if MADE.exists() and json.loads(MADE.read_text(encoding="utf-8")) == list(PACKAGES):
         return
     print(f"making the environment of the other tools in {ROOT}", file=sys.stderr, flush=True)
     shutil.rmtree(ROOT, ignore_errors=True)
     venv.create(ROOT, with_pip=True)
     pip = [str(ROOT / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *PACKAGES], check=True)
-    MADE.write_text(json.dumps(PACKAGES))
+    MADE.write_text(json.dumps(PACKAGES), encoding="utf-8")
 
 
 def versions(*names: str) -> dict[str, str]:

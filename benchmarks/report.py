@@ -47,18 +47,18 @@ class Table:
 
 def insert(table: Table) -> None:
     """Replace what stands between the table's markers. Raises ValueError if they are not there."""
-    text = table.page.read_text()
+    text = table.page.read_text(encoding="utf-8")
     begin, end = f"<!-- {table.name} -->", f"<!-- /{table.name} -->"
     head, middle, rest = text.partition(begin)
     _, last, tail = rest.partition(end)
     if not (middle and last):
         raise ValueError(f"{table.page.name} has no markers {begin} and {end}")
-    table.page.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}")
+    table.page.write_text(f"{head}{begin}\n{table.text()}\n{end}{tail}", encoding="utf-8")
 
 
 def processor() -> str:
     """The kind of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()

@@ -77,7 +77,7 @@ class Found:
         found: list[dict[str, Any]] = []
         for name in ("findings", "paper"):
             if name in self.outputs:
-                found += json.loads(self.outputs[name].read_text())
+                found += json.loads(self.outputs[name].read_text(encoding="utf-8"))
         return [{"why": "thresholds: analysis.findings"} | one for one in found]
 
 
@@ -126,7 +126,7 @@ def _wall(root: Path, key: str) -> float:
     """Seconds of the study's runs that came to an end; those at the same time count once."""
     runs = []
     for file in sorted(root.glob("tracking/*/events.jsonl")):
-        events = [json.loads(line) for line in file.read_text().splitlines()]
+        events = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         if events and events[0].get("study_key") == key and events[-1]["event"] == "end":
             runs.append((events[0]["time"], events[-1]["time"]))
     total, until = 0.0, 0.0
@@ -193,7 +193,7 @@ def dynamics(label: str, pages: Mapping[str, Path], together: bool) -> Iterator[
     elif "active_page" in pages and together:
         return
     for output, path in pages.items():
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         where = "" if output == "active_all_page" or not label else f": {label}"
         yield f"### {PAGES[output]}{where}\n"
         yield from (f"{line}\n" for line in text.splitlines() if line.startswith("**The error"))
@@ -272,7 +272,7 @@ def main() -> None:
         help="write these sections alone, into the page there is",
     )
     options = parser.parse_args()
-    studies = yaml.safe_load(STUDIES.read_text())
+    studies = yaml.safe_load(STUDIES.read_text(encoding="utf-8"))
     if options.only:
         studies = {name: studies[name] for name in options.only}
     found = [look(name, one, Store(options.store)) for name, one in studies.items()]
@@ -280,7 +280,8 @@ def main() -> None:
         holds = ", ".join(HOLDS[stated["holds"]] for stated in one.stated())
         print(f"{one.name}: {holds or f'{one.missing} of {one.tasks} tasks without a result'}")
     options.page.write_text(
-        spliced(options.page.read_text(), found) if options.only else page(found)
+        spliced(options.page.read_text(encoding="utf-8"), found) if options.only else page(found),
+        encoding="utf-8",
     )
 
 

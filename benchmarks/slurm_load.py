@@ -58,7 +58,7 @@ def main(quick: bool) -> Table:
             found["single"].append(
                 measure(python(module, "raw", folder / "one", single, 1), folder, here)
             )
-            store = json.loads((folder / "size.json").read_text())
+            store = json.loads((folder / "size.json").read_text(encoding="utf-8"))
     jobs = tasks // PACK
     return Table(
         "slurm",
@@ -93,7 +93,9 @@ def _row(name: str, jobs: int, tasks: int, used: list[Used]) -> tuple[str, ...]:
 
 
 def _version() -> str:
-    done = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sinfo", "--version"], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     return done.stdout.split()[-1] if done.stdout else ""
 
 
@@ -109,7 +111,9 @@ def ours(folder: Path, tasks: int) -> None:
     if not ended.ok:
         sys.exit(str(ended.messages))
     files = sum(1 for path in root.rglob("*") if path.is_file())
-    (folder / "size.json").write_text(json.dumps({"files": files, "bytes": size(root)}))
+    (folder / "size.json").write_text(
+        json.dumps({"files": files, "bytes": size(root)}), encoding="utf-8"
+    )
 
 
 def raw(folder: Path, tasks: int, pack: int) -> None:

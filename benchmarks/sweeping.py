@@ -131,7 +131,7 @@ def write_spec(case: Case, folder: Path, swept: bool) -> Path:
         text += "sweep:\n"
         text += "".join(f"  {key}: {json.dumps(values)}\n" for key, values in case.axes.items())
     file = folder / ("sweep.yaml" if swept else "point.yaml")
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     return file
 
 
@@ -170,7 +170,7 @@ def by_hydra(case: Case, folder: Path) -> Done:
         folder,
         {"ILMLIP_PYTHON": sys.executable, "ILMLIP_SPEC": str(file)},
     )
-    answers = [json.loads(path.read_text()) for path in runs.glob("*/answer.json")]
+    answers = [json.loads(path.read_text(encoding="utf-8")) for path in runs.glob("*/answer.json")]
     if len(answers) != case.points:
         raise RuntimeError(f"{len(answers)} of {case.points} points left an answer")
     return Done(used, sum(one["done"] for one in answers))

@@ -44,7 +44,7 @@ def main(quick: bool) -> Table:
     steps, repeats = (60, 1) if quick else (STEPS, 3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "trainings.yaml").write_text(SPEC)
+        (folder / "trainings.yaml").write_text(SPEC, encoding="utf-8")
         _ilmlip(folder, "prepared", ["model.seeds=[]", SILENT])
         found = [
             tuple(
@@ -93,7 +93,9 @@ def _train(folder: Path, seeds: str, tracking: str, steps: int) -> Run:
     words = [f"model.seeds={seeds}", f"model.max_steps={steps}", tracking]
     used = _ilmlip(folder, "store", words)
     results = (folder / "store" / "results" / "train").glob("*/manifest.json")
-    times = [json.loads(f.read_text())["notes"]["nequip_train_seconds"] for f in results]
+    times = [
+        json.loads(f.read_text(encoding="utf-8"))["notes"]["nequip_train_seconds"] for f in results
+    ]
     return Run(used, max(times))
 
 

@@ -103,15 +103,15 @@ def write_spec(folder: Path, count: int) -> Path:
         shown = f"range(1,{len(values) + 1})" if key == RANGE else json.dumps(values)
         lines.append(f"  {key}: {shown}\n")
     file = folder / f"points{count}.yaml"
-    file.write_text("".join(lines))
+    file.write_text("".join(lines), encoding="utf-8")
     return file
 
 
 def write_snakefile(folder: Path, count: int) -> Path:
     """The study as a Snakefile: the labels are gathered once, not named by each training."""
-    (folder / "points.json").write_text(json.dumps(points(count)))
+    (folder / "points.json").write_text(json.dumps(points(count)), encoding="utf-8")
     file = folder / "Snakefile"
-    file.write_text(SNAKEFILE.format(labels=LABELS))
+    file.write_text(SNAKEFILE.format(labels=LABELS), encoding="utf-8")
     return file
 
 

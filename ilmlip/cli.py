@@ -8,6 +8,7 @@ Exit status: 0 all done, 1 some task failed, 2 the spec or the command is wrong.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -114,6 +115,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    _use_utf8()
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
@@ -138,6 +140,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answer has gone
         return FAILED
+
+
+def _use_utf8() -> None:
+    """Work in any locale: child processes use UTF-8, and a terminal shows `?` for what it lacks."""
+    os.environ.setdefault("PYTHONUTF8", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in (
+            "utf-8",
+            "utf8",
+        ):
+            stream.reconfigure(errors="replace")
 
 
 def _call(options: argparse.Namespace) -> int:

@@ -107,7 +107,7 @@ class Store:
                 f"store {self.root}: cannot be written ({error.strerror}); "
                 "name another folder with store=PATH"
             ) from error
-        found = mark.read_text().strip()
+        found = mark.read_text(encoding="utf-8").strip()
         if found != str(FORMAT):
             raise StoreError(
                 f"store {self.root}: has format {found}, this ilmlip reads format {FORMAT}; "
@@ -180,7 +180,7 @@ class Store:
         """How a key failed last, or None."""
         folder = self.failed_folder(key)
         try:
-            data = json.loads((folder / FAILURE).read_text())
+            data = json.loads((folder / FAILURE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         log = str(folder / "work" / data["log"]) if data["log"] else ""
@@ -267,7 +267,7 @@ def stage_of(key: str) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: under a temporary name, flushed to disk, then renamed."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    with temporary.open("w") as stream:
+    with temporary.open("w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
@@ -281,5 +281,5 @@ def _newest(folder: Path) -> float:
 
 def _same_inputs(there: Result, staged: Path) -> bool:
     """Whether a staged result was made from the inputs that the published one was made from."""
-    inputs: dict[str, str] = json.loads((staged / MANIFEST).read_text())["inputs"]
+    inputs: dict[str, str] = json.loads((staged / MANIFEST).read_text(encoding="utf-8"))["inputs"]
     return inputs == dict(there.inputs)

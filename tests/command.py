@@ -38,6 +38,7 @@ def ilmlip(*words: str, cwd: Path, timeout: float = 600) -> Answer:
         timeout=timeout,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        encoding="utf-8",
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 

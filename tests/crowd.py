@@ -44,7 +44,7 @@ class Crowd:
     def said(self) -> str:
         """What the trackers told of."""
         logs = [study.store.root / "tracking" / "tracker.log" for study in self.studies]
-        return "".join(log.read_text() for log in logs if log.exists())
+        return "".join(log.read_text(encoding="utf-8") for log in logs if log.exists())
 
     def found(self, uri: str) -> dict[str, Any]:
         """Every run that is there: its params, status, and each metric's points.

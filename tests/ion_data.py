@@ -50,9 +50,13 @@ def shipped_ion(name: str) -> Path:
 
 def changed(name: str, change: Change, folder: Path) -> Path:
     """A shipped ion's file (or acetate's) with something changed."""
-    source = ACETATE if name == "acetate" else yaml.safe_load(shipped_ion(name).read_text())
+    source = (
+        ACETATE
+        if name == "acetate"
+        else yaml.safe_load(shipped_ion(name).read_text(encoding="utf-8"))
+    )
     data = yaml.safe_load(yaml.safe_dump(source))
     change(data)
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return path

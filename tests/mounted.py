@@ -14,7 +14,9 @@ import pytest
 def call(*words: str | Path) -> str:
     """Run a command of the system; skip the test where it cannot be."""
     try:
-        done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*map(str, words)], capture_output=True, text=True, check=True, encoding="utf-8"
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", "") or error
         if os.environ.get("ILMLIP_REQUIRE_ENGINES"):

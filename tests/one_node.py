@@ -97,7 +97,8 @@ def slurm(folder: Path, cores: int = 4, memory_mb: int = 16_000) -> Iterator[Map
             folder=folder,
             cores=cores,
             memory=memory_mb,
-        )
+        ),
+        encoding="utf-8",
     )
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"
     mine = {"SLURM_CONF": str(conf), "PATH": path}
@@ -118,7 +119,7 @@ def slurm(folder: Path, cores: int = 4, memory_mb: int = 16_000) -> Iterator[Map
         )
         for name in ("slurmd", "slurmctld", "munged"):
             with suppress(OSError, ValueError, psutil.NoSuchProcess):
-                _stop(psutil.Process(int((folder / f"{name}.pid").read_text())))
+                _stop(psutil.Process(int((folder / f"{name}.pid").read_text(encoding="utf-8"))))
 
 
 def _stop(daemon: psutil.Process) -> None:
@@ -139,11 +140,13 @@ def _await_idle(environment: Mapping[str, str], folder: Path) -> None:
         done = subprocess.run(
             ["sinfo", "-h", "-o", "%t"],
             env=dict(environment), capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+         encoding="utf-8")  # fmt: skip
         if "idle" in done.stdout:
             return
         time.sleep(0.2)
-    raise RuntimeError(f"Slurm did not start: {(folder / 'slurmctld.log').read_text()[-2000:]}")
+    raise RuntimeError(
+        f"Slurm did not start: {(folder / 'slurmctld.log').read_text(encoding='utf-8')[-2000:]}"
+    )
 
 
 def _free_ports(many: int) -> list[int]:

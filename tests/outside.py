@@ -29,5 +29,7 @@ def use_pseudopotentials(
     import yaml
 
     path = folder / "profile.yaml"
-    path.write_text(yaml.safe_dump({"pseudopotentials": str(root), "programs": programs}))
+    path.write_text(
+        yaml.safe_dump({"pseudopotentials": str(root), "programs": programs}), encoding="utf-8"
+    )
     monkeypatch.setenv("ILMLIP_PROFILE", str(path))

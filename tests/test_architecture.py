@@ -72,7 +72,7 @@ def dotted(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """Top-level packages that a module imports, anywhere in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -120,7 +120,11 @@ def test_no_module_is_in_a_circle() -> None:
 
 
 def test_modules_stay_small() -> None:
-    long = {dotted(p): n for p in modules() if (n := len(p.read_text().splitlines())) > 420}
+    long = {
+        dotted(p): n
+        for p in modules()
+        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 420
+    }
     assert not long
 
 
@@ -128,7 +132,7 @@ def test_assert_is_for_tests() -> None:
     found = [
         f"{dotted(path)}:{node.lineno}"
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Assert)
     ]
     assert not found
@@ -160,7 +164,12 @@ def test_the_plan_imports_nothing_heavy(arguments: list[str], tmp_path: Path) ->
         "print(code, heavy, file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        encoding="utf-8",
     )
     assert done.stderr.strip().splitlines()[-1] == "0 []"
 
@@ -182,7 +191,7 @@ def test_nothing_unpickles() -> None:
         f"{dotted(path)}: {word}"
         for path in readers()
         for word in UNSAFE
-        if word in path.read_text()
+        if word in path.read_text(encoding="utf-8")
     ]
     assert not found
 
@@ -195,7 +204,7 @@ def test_checkpoints_and_arrays_are_opened_in_few_places_as_plain_values() -> No
     found = {
         (dotted(path), function.name, ast.unparse(call))
         for path in readers()
-        for function in ast.walk(ast.parse(path.read_text()))
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(function, ast.FunctionDef)
         for call in ast.walk(function)
         if isinstance(call, ast.Call) and ast.unparse(call.func) in ("torch.load", "np.load")
@@ -221,3 +230,38 @@ def test_checkpoints_and_arrays_are_opened_in_few_places_as_plain_values() -> No
             "np.load(folder / FILES[0], allow_pickle=False)",
         ),
     }
+
+
+def test_every_text_file_and_pipe_names_its_encoding() -> None:
+    """A user's locale must not change what a file is read or written as (Latin-1, C)."""
+    found = [
+        f"{path.relative_to(PACKAGE.parent)}:{node.lineno}"
+        for folder in (PACKAGE, PACKAGE.parent / "hydra_plugins")
+        for path in sorted(folder.rglob("*.py"))
+        if "tools" not in path.parts  # programs of an export: they read plain numbers
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and opens_text(node)
+        if not {"encoding", None} & {keyword.arg for keyword in node.keywords}
+    ]
+    assert found == []
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Whether a call reads or writes text by the locale's encoding if none is named."""
+    if isinstance(call.func, ast.Attribute):
+        name, where = call.func.attr, 0
+        if name == "open" and isinstance(call.func.value, ast.Name) and call.func.value.id == "os":
+            return False
+    else:
+        name, where = getattr(call.func, "id", ""), 1
+    if name in ("read_text", "write_text"):
+        return where == 0
+    constants = {k.arg: getattr(k.value, "value", None) for k in call.keywords}
+    if name == "open":
+        mode = constants.get("mode")
+        if mode is None and len(call.args) > where:
+            mode = getattr(call.args[where], "value", None)
+        if where == 0 and not isinstance(mode, str):
+            return False  # the open() of another class than Path, or bytes by a variable
+        return "b" not in str(mode)
+    return constants.get("text") is True or constants.get("universal_newlines") is True

@@ -44,7 +44,7 @@ def test_two_drivers_of_a_study_at_once_take_their_time_once(tmp_path: Path) -> 
         ]
         file = tmp_path / f"tracking/run{i}/events.jsonl"
         file.parent.mkdir(parents=True)
-        file.write_text("\n".join(map(json.dumps, events)))
+        file.write_text("\n".join(map(json.dumps, events)), encoding="utf-8")
     assert _wall(tmp_path, "a") == 65
 
 

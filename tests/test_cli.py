@@ -84,7 +84,7 @@ def test_every_command_has_help_and_no_traceback(command: str, tmp_path: Path) -
 def completions(line: str, folder: Path) -> set[str]:
     """What a shell is offered, by the protocol that argcomplete's shell code speaks."""
     answers = folder / "answers"
-    answers.write_text("")
+    answers.write_text("", encoding="utf-8")
     environment = {
         **os.environ,
         "_ARGCOMPLETE": "1",
@@ -99,7 +99,7 @@ def completions(line: str, folder: Path) -> set[str]:
         [sys.executable, "-m", "ilmlip.cli"], env=environment, cwd=folder, check=False,
         capture_output=True,
     )  # fmt: skip
-    return {word.strip() for word in answers.read_text().split("\n")}
+    return {word.strip() for word in answers.read_text(encoding="utf-8").split("\n")}
 
 
 def test_shell_completion(tmp_path: Path) -> None:
@@ -118,5 +118,26 @@ def test_the_answer_may_be_cut_off(tmp_path: Path) -> None:
     done = subprocess.run(
         f"{sys.executable} -m ilmlip.cli plan quickstart --json | head -c 10",
         shell=True, capture_output=True, text=True, cwd=tmp_path, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert "Traceback" not in done.stderr and done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["plan quickstart", "lint quickstart ~lint", "describe model.r_max", "plan figure_1 --json"],
+)
+def test_a_locale_without_unicode_changes_nothing(words: str, tmp_path: Path) -> None:
+    """Shipped files hold Å and −; what the terminal lacks is shown as `?`, JSON is escaped."""
+    answers = [
+        subprocess.run(
+            [sys.executable, "-m", "ilmlip.cli", *words.split()],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            env=os.environ | {"PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+        )
+        for utf8 in ("0", "1")
+    ]
+    plain, whole = (answer.stdout.decode() for answer in answers)
+    assert [answer.returncode for answer in answers] == [0, 0]
+    assert plain == "".join(c if c.isascii() else "?" for c in whole)

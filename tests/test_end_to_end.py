@@ -31,7 +31,7 @@ def test_every_stage_is_done(smoke: Smoke) -> None:
 
 
 def test_the_matrix_is_in_the_stated_form(smoke: Smoke) -> None:
-    with Path(smoke.answer.json["outputs"]["matrix"]).open(newline="") as lines:
+    with Path(smoke.answer.json["outputs"]["matrix"]).open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)
         assert reader.fieldnames == [
             "model", "seed", "composition", "quantity", "value", "stderr", "unit",
@@ -57,7 +57,7 @@ def test_the_matrix_is_in_the_stated_form(smoke: Smoke) -> None:
 def test_figure_and_findings(smoke: Smoke) -> None:
     outputs = smoke.answer.json["outputs"]
     assert Path(outputs["figure"]).read_bytes().startswith(b"\x89PNG")
-    findings = json.loads(Path(outputs["findings"]).read_text())
+    findings = json.loads(Path(outputs["findings"]).read_text(encoding="utf-8"))
     assert len(findings) == 4
     assert all(isinstance(f["value"], float) and f["statement"] for f in findings)
 
@@ -166,6 +166,7 @@ def test_a_failing_training_leaves_the_rest(smoke: Smoke, tmp_path: Path) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        encoding="utf-8",
     )
     _kill_one(psutil.Process(driver.pid), "nequip-train")
     out, _ = driver.communicate(timeout=600)

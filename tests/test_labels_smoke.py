@@ -29,7 +29,7 @@ def check(folder: Path, *words: str, atoms: int = 8) -> dict:
     assert answer.code == 0, answer.err
     outputs = answer.json["outputs"]
     assert {f"series_{kind}" for kind in KINDS} <= set(outputs)
-    report = json.loads((folder / outputs["dataset_report"]).read_text())
+    report = json.loads((folder / outputs["dataset_report"]).read_text(encoding="utf-8"))
     assert report["frames"] == 7 and report["missing"] == []
     frames = read(folder / outputs["dataset"])
     assert all(len(frame) == atoms for frame in frames)

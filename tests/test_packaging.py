@@ -59,7 +59,12 @@ def test_an_installed_ilmlip_finds_the_shipped_spec(wheel: Path, tmp_path: Path)
         "from ilmlip.cli import main; sys.exit(main(['plan', 'quickstart']))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=empty, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=empty,
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("quickstart: 494 tasks")

@@ -21,7 +21,7 @@ def commands() -> list[str]:
     """Lines of indented or fenced blocks that call ilmlip, without their comments and prompts."""
     found = []
     for page in PAGES:
-        for line in page.read_text().splitlines():
+        for line in page.read_text(encoding="utf-8").splitlines():
             match = re.match(r"(?:    |\$ )+\s*(?:\$ )?(ilmlip .*)", line)
             if match and "SPEC" not in match.group(1):
                 found.append(match.group(1).split("  #")[0].strip())
@@ -31,17 +31,19 @@ def commands() -> list[str]:
 def ion_files(folder: Path) -> list[Path]:
     """Write the ions' data files that the pages show; each starts with its name."""
     found = []
-    for text in re.findall(r"```yml\n(.*?)```", "\n".join(p.read_text() for p in PAGES), re.S):
+    for text in re.findall(
+        r"```yml\n(.*?)```", "\n".join(p.read_text(encoding="utf-8") for p in PAGES), re.S
+    ):
         found.append(folder / text.splitlines()[0].removeprefix("# "))
-        found[-1].write_text(text)
+        found[-1].write_text(text, encoding="utf-8")
     return found
 
 
 def test_the_readme_opens_with_the_two_commands() -> None:
-    top = (ROOT / "README.md").read_text().splitlines()[:6]
+    top = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:6]
     text = "\n".join(top)
     assert "make demo" in text and "make test" in text
-    targets = (ROOT / "Makefile").read_text()
+    targets = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "\ndemo: env" in targets and "\ntest: env" in targets
 
 
@@ -77,17 +79,17 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
 
 
 def test_shown_specs_are_valid(tmp_path: Path) -> None:
-    pages = "\n".join(page.read_text() for page in PAGES)
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     shown = re.findall(r"```yaml\n(.*?)```", pages, re.S)
     assert len(shown) >= 3 and len(ion_files(tmp_path)) == 2
     for text in shown:
         assert yaml.safe_load(text)["name"]
-        (tmp_path / "shown.yaml").write_text(text)
+        (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
         assert load_study([str(tmp_path / "shown.yaml")]).points
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -76,7 +76,9 @@ def test_the_paper_scale_is_the_groups_own() -> None:
     assert small.sampling == load([]).sampling and small.dataset == load([]).dataset
 
 
-STUDIES = yaml.safe_load((Path(__file__).parents[1] / "benchmarks/studies.yaml").read_text())
+STUDIES = yaml.safe_load(
+    (Path(__file__).parents[1] / "benchmarks/studies.yaml").read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -93,6 +95,8 @@ def test_the_studies_of_the_results(name: str) -> None:
 def test_an_experiment_states_its_scale_once() -> None:
     """Sizes and durations stand in conf/scale, not in the experiments."""
     for name in EXPERIMENTS:
-        content = yaml.safe_load((shipped("experiments") / f"{name}.yaml").read_text())
+        content = yaml.safe_load(
+            (shipped("experiments") / f"{name}.yaml").read_text(encoding="utf-8")
+        )
         assert not {"sampling", "dataset"} & set(content), name
         assert any(isinstance(d, dict) and "scale" in d for d in content["defaults"]), name

@@ -24,8 +24,8 @@ def store(tmp_path: Path) -> Store:
 
 def publish(store: Store, text: str = "x", inputs: dict[str, str] | None = None) -> Result:
     work = store.new_work(KEY)
-    (work / "a.txt").write_text(text)
-    (work / "scratch").write_text("not kept")
+    (work / "a.txt").write_text(text, encoding="utf-8")
+    (work / "scratch").write_text("not kept", encoding="utf-8")
     result = Result(
         KEY, "probe", 1, Path(), {"p": 1}, {"in": list(inputs or {})}, inputs or {}, {},
         {"a.txt": ""}, {"value": 1.5}, "",
@@ -36,7 +36,7 @@ def publish(store: Store, text: str = "x", inputs: dict[str, str] | None = None)
 def test_a_published_result_reads_back(store: Store) -> None:
     result = publish(store)
     assert result == store.result(KEY)
-    assert (result.path / "a.txt").read_text() == "x"
+    assert (result.path / "a.txt").read_text(encoding="utf-8") == "x"
     assert sorted(p.name for p in result.path.iterdir()) == ["a.txt", MANIFEST]
     assert store.keys() == {KEY}
     assert not list((store.root / "work").iterdir())
@@ -54,7 +54,7 @@ def test_a_result_from_other_inputs_replaces(store: Store) -> None:
     first = publish(store, "old", {"k": "1"})
     second = publish(store, "new", {"k": "2"})
     assert second.digest != first.digest
-    assert (second.path / "a.txt").read_text() == "new"
+    assert (second.path / "a.txt").read_text(encoding="utf-8") == "new"
     assert [p.name for p in second.path.parent.iterdir()] == [KEY]
 
 
@@ -80,7 +80,7 @@ def test_values_that_are_no_numbers_are_refused(store: Store) -> None:
 
 def test_a_damaged_manifest_is_located(store: Store) -> None:
     result = publish(store)
-    (result.path / MANIFEST).write_text('{"key": ')
+    (result.path / MANIFEST).write_text('{"key": ', encoding="utf-8")
     with pytest.raises(StoreError, match="is damaged") as error:
         store.result(KEY)
     assert str(result.path / MANIFEST) in str(error.value)
@@ -88,10 +88,10 @@ def test_a_damaged_manifest_is_located(store: Store) -> None:
 
 def test_a_failure_keeps_its_folder_until_there_is_a_result(store: Store) -> None:
     work = store.new_work(KEY)
-    (work / "run.log").write_text("ERROR: no")
+    (work / "run.log").write_text("ERROR: no", encoding="utf-8")
     store.publish_failure(Failure(KEY, "probe", "no", "run", "run.log", 1.0), work)
     found = store.failure(KEY)
-    assert found is not None and Path(found.log).read_text() == "ERROR: no"
+    assert found is not None and Path(found.log).read_text(encoding="utf-8") == "ERROR: no"
     assert store.keys("failed") == {KEY}
     publish(store)
     assert store.failure(KEY) is None
@@ -104,13 +104,13 @@ def test_a_store_of_another_format_is_refused(store: Store) -> None:
 
 
 def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(StoreError, match="store=PATH"):
         Store(tmp_path / "file" / "store").prepare()
 
 
 def test_manifests_are_plain_json(store: Store) -> None:
-    data = json.loads((publish(store).path / MANIFEST).read_text())
+    data = json.loads((publish(store).path / MANIFEST).read_text(encoding="utf-8"))
     assert data["params"] == {"p": 1} and data["values"] == {"value": 1.5}
 
 
@@ -121,10 +121,10 @@ def test_the_stage_of_a_key() -> None:
 def test_an_empty_folder_of_a_newer_attempt_hides_no_earlier_work(store: Store) -> None:
     """An attempt killed as soon as it had its folder: what the one before it left is handed on."""
     with_work = store.new_work(KEY)
-    (with_work / "labels").write_text("dear")
+    (with_work / "labels").write_text("dear", encoding="utf-8")
     os.utime(with_work / "labels", (1e9, 1e9))
     store.new_work(KEY)
     now = store.new_work(KEY)
     earlier = store.earlier_work(KEY, now)
-    assert earlier is not None and (earlier / "labels").read_text() == "dear"
+    assert earlier is not None and (earlier / "labels").read_text(encoding="utf-8") == "dear"
     assert list((store.root / "work").iterdir()) == [now]

@@ -32,7 +32,7 @@ def swept(folder: Path, *words: str) -> None:
     points = planned["points"]
     assert stages["sample"] == 2 and stages["label"] == 2 * 5 and stages["dataset"] == 2
     assert stages["train"] == stages["evaluate"] == stages["matrix"] == points
-    with Path(found["outputs"]["sweep"]).open() as lines:
+    with Path(found["outputs"]["sweep"]).open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert {row["point"] for row in rows} == {str(i) for i in range(points)}
     assert len(found["points"]) == points
@@ -76,14 +76,18 @@ def test_optuna_chooses_points_by_an_objective(tmp_path: Path) -> None:
     found = answer.json
     values = []
     for point in found["points"]:
-        rows = list(csv.DictReader(Path(point["outputs"]["matrix"]).read_text().splitlines()))
+        rows = list(
+            csv.DictReader(
+                Path(point["outputs"]["matrix"]).read_text(encoding="utf-8").splitlines()
+            )
+        )
         (value,) = (r["value"] for r in rows if r["quantity"] == "force_mae" and not r["seed"])
         values.append(float(value))
     assert len(values) == 3 and found["best"]["value"] == pytest.approx(min(values), rel=1e-5)
     store = Store(tmp_path / "store")
     assert Counter(key.split("-")[0] for key in store.keys("results"))["sample"] == 2
     results = tmp_path / "store" / "studies" / "quickstart" / "optimization_results.yaml"
-    assert "model.learning_rate" in results.read_text()
+    assert "model.learning_rate" in results.read_text(encoding="utf-8")
 
 
 def test_a_sweeper_needs_m_and_a_name(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ CONF = Path(__file__).parents[1] / "conf"
 @pytest.fixture(scope="session")
 def smoke_model() -> Model:
     """The smallest model of the config groups."""
-    return Model.model_validate(yaml.safe_load((CONF / "model" / "nequip_smoke.yaml").read_text()))
+    return Model.model_validate(
+        yaml.safe_load((CONF / "model" / "nequip_smoke.yaml").read_text(encoding="utf-8"))
+    )
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ class Study:
     def publish(self, task: Task, values: dict[str, Any], files: dict[str, str]) -> None:
         work = self.store.new_work(task.key)
         for name, text in files.items():
-            (work / name).write_text(text)
+            (work / name).write_text(text, encoding="utf-8")
         inputs = dict.fromkeys(task.inputs(), "d" * 64)
         result = Result(
             task.key, task.stage, 1, Path(), {}, {}, inputs, {}, dict.fromkeys(files, ""),
@@ -73,7 +73,7 @@ class Study:
 
     def end(self) -> None:
         figure = self.root / "matrix.csv"
-        figure.write_text("model\n")
+        figure.write_text("model\n", encoding="utf-8")
         self.events.end("done", {"matrix": str(figure)})
 
     def track(self, uri: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -81,7 +81,7 @@ class Study:
             [sys.executable, "-m", "ilmlip.track", str(self.store.root), uri or self.uri],
             capture_output=True, text=True, check=False, env={**os.environ, **QUIET},
             cwd=self.root, timeout=120,
-        )  # fmt: skip
+         encoding="utf-8")  # fmt: skip
 
     def logged(self) -> dict[str, Any]:
         """All that MLflow holds, by the runs' names, without ids and times."""
@@ -213,7 +213,7 @@ def _tracker(root: Path, uri: str, folder: Path) -> None:
 
     os.chdir(folder)
     sys.argv = ["track", str(root), uri]
-    with (root / "tracking" / "tracker.log").open("a") as log:
+    with (root / "tracking" / "tracker.log").open("a", encoding="utf-8") as log:
         sys.stderr = log
         code = main()
     os._exit(code)

@@ -300,7 +300,7 @@ def load_ion(path: Path, *, draft: bool = False) -> Ion:
     """
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        data = yaml.load(path.read_text(), Loader=loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         text = " ".join(str(error).split())
         raise SpecError(str(path), f"cannot be read as YAML: {text}") from None

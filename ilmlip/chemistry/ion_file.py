@@ -21,7 +21,7 @@ def write_ion(ion: Ion, path: Path) -> None:
     """Write a file that `load_ion` reads as the same ion. Raises SpecError if there is one."""
     text = ion_text(ion)
     try:
-        with path.open("x") as file:
+        with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise SpecError(str(path), "exists; give another name, or remove it first") from None

@@ -39,7 +39,7 @@ def text_of(name: str) -> str:
     group, _, option = name.partition("=")
     if group in groups() and option in options(group):
         file = options(group)[option]
-        return f"{name}\n{header(file)}\n\n{file.read_text()}"
+        return f"{name}\n{header(file)}\n\n{file.read_text(encoding='utf-8')}"
     if group in groups():
         return group_text(group)
     if name:

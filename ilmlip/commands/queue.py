@@ -79,7 +79,7 @@ def logs(options: Namespace) -> int:
     print(f"{key}: {how}")
     for log in found:
         print(f"--- {log.what}: {log.path}")
-        lines = log.path.read_text(errors="replace").splitlines()
+        lines = log.path.read_text(errors="replace", encoding="utf-8").splitlines()
         print("\n".join(lines[-options.lines :]))
     if not found:
         print("no log is kept of it")

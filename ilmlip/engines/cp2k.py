@@ -226,7 +226,7 @@ class Cp2kSession(Session):
     def _news(self) -> str:
         """What the log has got since the last label."""
         log = self._work / LOG
-        text = log.read_text(errors="replace") if log.exists() else ""
+        text = log.read_text(errors="replace", encoding="utf-8") if log.exists() else ""
         new, self._read = text[self._read :], len(text)
         return new
 
@@ -239,7 +239,7 @@ class Cp2kSession(Session):
         log = self._work / LOG
         if not log.exists():
             return " ".join(str(error).split()) or type(error).__name__
-        text = log.read_text(errors="replace")
+        text = log.read_text(errors="replace", encoding="utf-8")
         boxed = re.findall(r"^\s*\*\s+(?:\\___/)?\s*(\S.*?)\s*\*\s*$", text, re.MULTILINE)
         words = [line for line in boxed if re.search("[a-z]{3}", line) and not SOURCE.search(line)]
         return words[-1] if words else last_error(log, ("ABORT", "ERROR", "Error"))
@@ -270,7 +270,7 @@ class Cp2kSession(Session):
     def tools(self) -> dict[str, str]:
         """The versions of CP2K and of ASE, whose calculator writes part of the input."""
         log = self._work / LOG
-        text = log.read_text(errors="replace")[:20000] if log.exists() else ""
+        text = log.read_text(errors="replace", encoding="utf-8")[:20000] if log.exists() else ""
         found = re.search(r"CP2K\| version string:\s*CP2K version (\S+)", text)
         return {"cp2k": found.group(1) if found else "unknown", "ase": version("ase")}
 

@@ -223,7 +223,7 @@ def read_thermo(log: Path) -> NDArray[np.float64]:
     """All rows that LAMMPS printed under the last kind of `Step` header: shape (rows, columns)."""
     rows: list[list[float]] = []
     inside, header = False, [""]
-    for line in log.read_text().splitlines():
+    for line in log.read_text(encoding="utf-8").splitlines():
         words = line.split()
         if words[:1] == ["Step"]:
             rows = rows if words == header else []
@@ -254,7 +254,7 @@ class Snapshot:
 def read_dump(path: Path) -> list[Snapshot]:
     """Every step of a text dump whose columns are the id and numbers, sorted by id."""
     found: list[Snapshot] = []
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         while lines.readline().startswith("ITEM: TIMESTEP"):
             step = int(lines.readline())
             lines.readline()

@@ -82,8 +82,8 @@ def tolerance(box: Box) -> float:
 def alone(box: Box, positions: Positions, work: Path) -> Run:
     """Run one ion, `positions` (atoms, 3) in Å, in a work folder. Raises StageError if that fails."""
     middle = positions - positions.mean(axis=0) + EDGE / 2
-    (work / lammps.DATA).write_text(lammps.data_file(box, middle, [EDGE] * 3))
-    (work / lammps.INPUT).write_text("\n".join(_input(box)) + "\n")
+    (work / lammps.DATA).write_text(lammps.data_file(box, middle, [EDGE] * 3), encoding="utf-8")
+    (work / lammps.INPUT).write_text("\n".join(_input(box)) + "\n", encoding="utf-8")
     lammps.run(work)
     rows = lammps.read_thermo(work / lammps.LOG)
     start = np.flatnonzero(rows[:, 0] == 0)[-1]

@@ -55,7 +55,7 @@ def write_files(
         f"restart {max(frame_every, 2000)} restart.1 restart.2",
         f"run {round(made.whole() / made.timestep)}",
     ]
-    (folder / INPUT).write_text("\n".join(lines) + "\n")
+    (folder / INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @cache
@@ -66,7 +66,7 @@ def styles(program: str = "lmp") -> frozenset[str]:
         return frozenset()
     try:
         said = subprocess.run(
-            [path, "-h"], capture_output=True, text=True, timeout=60, check=False
+            [path, "-h"], capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return frozenset()

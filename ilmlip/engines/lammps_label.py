@@ -27,8 +27,8 @@ class LammpsSession(Session):
         """By a run of zero steps; nothing is iterated, so a rung changes nothing."""
         box = topology(self._forcefield, ion_names(atoms))
         data = lammps.data_file(box, atoms.positions, atoms.cell.lengths())
-        (self._work / lammps.DATA).write_text(data)
-        (self._work / lammps.INPUT).write_text(lammps.label_input(box, self._how))
+        (self._work / lammps.DATA).write_text(data, encoding="utf-8")
+        (self._work / lammps.INPUT).write_text(lammps.label_input(box, self._how), encoding="utf-8")
         lammps.run(self._work)
         return lammps.read_label(self._work)
 

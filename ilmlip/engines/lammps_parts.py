@@ -42,19 +42,19 @@ def run(
     those before it) to be gone on from, and the version of LAMMPS. `dump`: a file that the settings
     open; `snapshots` reads all of it. Returns how many parts had been done before.
     """
-    texts = [(work / name).read_text() for name in (lammps.INPUT, lammps.DATA)]
+    texts = [(work / name).read_text(encoding="utf-8") for name in (lammps.INPUT, lammps.DATA)]
     note = digest("ilmlip.lammps_parts", [*texts, lammps.tools()])
-    (work / NOTE).write_text(note)
+    (work / NOTE).write_text(note, encoding="utf-8")
     taken = (_take_over(folder, work, parts, dump) for folder in attempts(earlier))
     done = next((at for at in taken if at), 0)
     if earlier is not None:
         shutil.rmtree(earlier, ignore_errors=True)
-    (work / SCRIPT).write_text(_script(settings, parts, done))
+    (work / SCRIPT).write_text(_script(settings, parts, done), encoding="utf-8")
     lammps.run(work, script=SCRIPT)
     before = work / BEFORE.format(lammps.LOG)
     if before.exists():
-        with before.open("a") as whole:
-            whole.write((work / lammps.LOG).read_text())
+        with before.open("a", encoding="utf-8") as whole:
+            whole.write((work / lammps.LOG).read_text(encoding="utf-8"))
         before.replace(work / lammps.LOG)
     return done
 
@@ -99,18 +99,22 @@ def _take_over(earlier: Path, work: Path, parts: Sequence[Sequence[str]], dump: 
     names = RESTART.replace("{:05d}", "*")
     there = sorted(earlier.glob(names))
     try:
-        if not there or (earlier / NOTE).read_text() != (work / NOTE).read_text():
+        if not there or (earlier / NOTE).read_text(encoding="utf-8") != (work / NOTE).read_text(
+            encoding="utf-8"
+        ):
             return 0
         done = int(there[-1].stem.removeprefix("part-"))
-        if (earlier / SUM.format(done)).read_text().split()[0] != file_digest(there[-1]):
+        if (earlier / SUM.format(done)).read_text(encoding="utf-8").split()[0] != file_digest(
+            there[-1]
+        ):
             return 0
         runs = sum(line.startswith(("run ", "minimize ")) for p in parts[:done] for line in p)
         log = _upto(_joined(earlier, lammps.LOG), runs)
-        (work / BEFORE.format(lammps.LOG)).write_text(log)
+        (work / BEFORE.format(lammps.LOG)).write_text(log, encoding="utf-8")
         last = int(lammps.read_thermo(work / BEFORE.format(lammps.LOG))[-1, 0])
         if dump:
             kept = _frames_upto(_joined(earlier, dump), last)
-            (work / BEFORE.format(dump)).write_text(kept)
+            (work / BEFORE.format(dump)).write_text(kept, encoding="utf-8")
         shutil.copyfile(earlier / SUM.format(done), work / SUM.format(done))
         there[-1].rename(work / RESTART.format(done))  # last: with it, all is there
     except (OSError, ValueError, IndexError, StageError):
@@ -121,7 +125,7 @@ def _take_over(earlier: Path, work: Path, parts: Sequence[Sequence[str]], dump: 
 def _joined(earlier: Path, name: str) -> str:
     """A file of an attempt with what it had taken over."""
     paths = (earlier / BEFORE.format(name), earlier / name)
-    return "".join(path.read_text() for path in paths if path.exists())
+    return "".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
 
 def _upto(log: str, runs: int) -> str:

@@ -321,7 +321,7 @@ class _Book:
 def read_thermo(path: Path) -> dict[str, NDArray[np.float64]]:
     """The columns of thermo.csv. Raises StageError if it is cut short or is none."""
     try:
-        with path.open() as lines:
+        with path.open(encoding="utf-8") as lines:
             names: Sequence[str] = lines.readline().strip().split(",")
             rows = np.loadtxt(lines, delimiter=",", ndmin=2)
         return dict(zip(names, rows.T, strict=True))

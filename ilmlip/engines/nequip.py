@@ -77,8 +77,8 @@ def write(
     path = work / CONFIG
     header = "# nequip-train -cn config  (in this folder, beside train.extxyz and val.extxyz)\n"
     config = training_config(training, shifts, some_stress=some_stress, device=device)
-    path.write_text(header + yaml.safe_dump(config, sort_keys=False))
-    (work / GUARDED).write_text(yaml.safe_dump(guarded(config), sort_keys=False))
+    path.write_text(header + yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (work / GUARDED).write_text(yaml.safe_dump(guarded(config), sort_keys=False), encoding="utf-8")
     nequip_resume.note(work, tools())
     return path
 
@@ -125,7 +125,7 @@ def train(work: Path, earlier: Path | None = None) -> tuple[list[dict[str, float
     _refuse_nan(curve, work, shown)
     if not (work / CHECKPOINT).is_file():
         raise StageError("nequip-train left no checkpoint", command=shown, log=LOG)
-    with (work / CURVE).open("w", newline="") as stream:
+    with (work / CURVE).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(curve[-1]))
         writer.writeheader()
         writer.writerows(curve)
@@ -137,7 +137,7 @@ def _broken(work: Path, error: StageError) -> StageError:
     if not (work / BROKEN).is_file():
         return error
     nequip_resume.forget(work)
-    found = json.loads((work / BROKEN).read_text())
+    found = json.loads((work / BROKEN).read_text(encoding="utf-8"))
     frames = ", ".join(str(i) for i in found["frames"])
     return StageError(
         f"the loss is {found['loss']} at step {found['step']}, with frames {frames} (from 0) of "

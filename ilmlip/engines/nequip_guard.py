@@ -56,7 +56,7 @@ class Guard(lightning.Callback):
         if bool(torch.isfinite(loss)):
             return
         found = {"step": int(trainer.global_step), "loss": str(loss.item()), "frames": _of(batch)}
-        Path(BROKEN).write_text(json.dumps(found) + "\n")
+        Path(BROKEN).write_text(json.dumps(found) + "\n", encoding="utf-8")
         raise RuntimeError(f"the loss is {found['loss']} at step {found['step']}")
 
 

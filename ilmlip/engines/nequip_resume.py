@@ -28,7 +28,9 @@ def note(work: Path, versions: dict[str, str]) -> None:
     """Write what the training in `work` is made of."""
     there = [name for name in (CONFIG, TRAIN_FILE, VAL_FILE) if (work / name).is_file()]
     files = {name: file_digest(work / name) for name in there}
-    (work / NOTE).write_text(digest("ilmlip.training", {"files": files, "tools": versions}) + "\n")
+    (work / NOTE).write_text(
+        digest("ilmlip.training", {"files": files, "tools": versions}) + "\n", encoding="utf-8"
+    )
 
 
 def take_over(earlier: Path, work: Path) -> int | None:
@@ -67,7 +69,7 @@ def curve_parts(work: Path) -> Sequence[Path]:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _rewritten(path: Path, to: Path) -> int | None:

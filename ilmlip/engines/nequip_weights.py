@@ -146,7 +146,7 @@ def export(
         names = [name for name, _ in model.named_parameters()]
         own |= {name: state[f"{_AVERAGED}{i}"] for i, name in enumerate(names)}
     model.load_state_dict(own)  # the names and shapes are those of the network, or it raises
-    (work / NETWORK).write_text(made.model_dump_json(indent=1) + "\n")
+    (work / NETWORK).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in own.items()}
     np.savez(work / WEIGHTS, **arrays)
     return int(slim["global_step"])

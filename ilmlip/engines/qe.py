@@ -127,7 +127,9 @@ def read_steps(log: Path) -> list[Step]:
         raise StageError(f"pw.x left an output that cannot be read: {error}", log=LOG) from error
     if not isinstance(frames, list):
         frames = [frames]
-    temperatures = re.findall(r"^\s*temperature\s*=\s*([0-9.]+) K", log.read_text(), re.MULTILINE)
+    temperatures = re.findall(
+        r"^\s*temperature\s*=\s*([0-9.]+) K", log.read_text(encoding="utf-8"), re.MULTILINE
+    )
     found = []
     for number, frame in enumerate(frames):
         results = frame.calc.results if frame.calc is not None else {}
@@ -145,7 +147,9 @@ def read_steps(log: Path) -> list[Step]:
 
 def version_of(log: Path) -> str:
     """pw.x's version, as its output says."""
-    found = re.search(r"Program PWSCF v\.?\s*(\S+)", log.read_text(errors="replace")[:5000])
+    found = re.search(
+        r"Program PWSCF v\.?\s*(\S+)", log.read_text(encoding="utf-8", errors="replace")[:5000]
+    )
     return found.group(1) if found else "unknown"
 
 
@@ -197,7 +201,7 @@ class QeSession(Session):
             qe_restart.forget(self._work)
             self.close()
             steps = self._moved(atoms, text, lambda: read_steps(self._work / LOG))
-        (self._work / INPUT).write_text(text)
+        (self._work / INPUT).write_text(text, encoding="utf-8")
         return [
             Step(step.number, _with_arrays(atoms, step.atoms), step.label, step.temperature)
             for step in steps[: moves.steps + 1]
@@ -253,7 +257,7 @@ class QeSession(Session):
 
     def _run(self, atoms: Atoms, text: str) -> list[Step]:
         self._link_pseudopotentials(atoms)
-        (self._work / INPUT).write_text(text)
+        (self._work / INPUT).write_text(text, encoding="utf-8")
         try:
             execute(
                 [*self._words, "-in", INPUT],
@@ -280,10 +284,10 @@ class QeSession(Session):
 
     def _unconverged(self) -> bool:
         log = self._work / LOG
-        return log.exists() and UNCONVERGED in log.read_text(errors="replace")
+        return log.exists() and UNCONVERGED in log.read_text(errors="replace", encoding="utf-8")
 
     def _not_converged(self, command: str) -> NotConvergedError:
-        text = (self._work / LOG).read_text(errors="replace")
+        text = (self._work / LOG).read_text(errors="replace", encoding="utf-8")
         last = re.findall(r"estimated scf accuracy\s*<\s*(\S+) Ry", text)
         shown = f", at {last[-1]} Ry of {self._settings.conv_thr:g}" if last else ""
         return NotConvergedError(
@@ -336,5 +340,9 @@ def _crash_words(work: Path) -> str:
     crash = work / "CRASH"
     if not crash.exists():
         return ""
-    words = [w for w in crash.read_text(errors="replace").split() if not set(w) <= {"%"}]
+    words = [
+        w
+        for w in crash.read_text(errors="replace", encoding="utf-8").split()
+        if not set(w) <= {"%"}
+    ]
     return f" ({' '.join(words)[:300]})"

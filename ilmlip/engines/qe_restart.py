@@ -51,7 +51,7 @@ def take_over(
     Empty if there are none. `text`: the input of a run from the start. Whatever else the attempts
     left is removed.
     """
-    (work / NOTE).write_text(digest("ilmlip.pw_input", text))
+    (work / NOTE).write_text(digest("ilmlip.pw_input", text), encoding="utf-8")
     found: list[Step] = []
     for folder in attempts(earlier):
         found = _taken(folder, work, STATES[calculation], log, scratch, read)
@@ -75,16 +75,16 @@ def _parts(work: Path) -> list[Path]:
 
 def _taken(folder: Path, work: Path, state: str, log: str, scratch: str, read: Read) -> list[Step]:
     try:
-        if (folder / NOTE).read_text() != (work / NOTE).read_text():
+        if (folder / NOTE).read_text(encoding="utf-8") != (work / NOTE).read_text(encoding="utf-8"):
             return []
-        parts = [p.read_text() for p in _parts(folder)]
+        parts = [p.read_text(encoding="utf-8") for p in _parts(folder)]
         if (folder / log).is_file():
-            parts.append(_whole((folder / log).read_text(errors="replace")))
+            parts.append(_whole((folder / log).read_text(errors="replace", encoding="utf-8")))
         for number, part in enumerate(part for part in parts if part):
-            (work / BEFORE.format(number)).write_text(part)
+            (work / BEFORE.format(number)).write_text(part, encoding="utf-8")
         steps = joined(work, read)
         if state == STATES["md"]:
-            done = int((folder / scratch / state).read_text().split(maxsplit=2)[1])
+            done = int((folder / scratch / state).read_text(encoding="utf-8").split(maxsplit=2)[1])
             if done != len(steps):
                 return []  # it was killed between the file and the output
         elif not (folder / scratch / state).is_file():
@@ -120,7 +120,7 @@ def joined(work: Path, read: Read, last: Path | None = None) -> list[Step]:
             if not follows(steps[-1], own[0]):
                 raise StageError("pw.x did not go on from its last step", log=path.name)
         steps += [replace(step, number=len(steps) + i) for i, step in enumerate(own)]
-        moved = _moved_to(path.read_text(errors="replace"))
+        moved = _moved_to(path.read_text(errors="replace", encoding="utf-8"))
     return steps
 
 

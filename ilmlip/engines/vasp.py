@@ -143,17 +143,19 @@ def read_label(work: Path, order: NDArray[np.intp]) -> Labelled:
 def converged(work: Path, most: int) -> bool:
     """Whether the electrons converged: by OUTCAR's own words, else by steps below the most."""
     details = work / DETAILS
-    words = details.read_text(errors="replace") if details.exists() else ""
+    words = details.read_text(errors="replace", encoding="utf-8") if details.exists() else ""
     if MISSED in words:
         return False
     if REACHED in words:
         return True
-    return 0 < (work / RESULT).read_text(errors="replace").count("<scstep>") < most
+    return (
+        0 < (work / RESULT).read_text(errors="replace", encoding="utf-8").count("<scstep>") < most
+    )
 
 
 def version_of(result: Path) -> str:
     """VASP's version, as vasprun.xml says."""
-    with result.open(errors="replace") as lines:
+    with result.open(encoding="utf-8", errors="replace") as lines:
         found = re.search(r'name="version"[^>]*>\s*(\S+?)\s*<', lines.read(2000))
     return found.group(1) if found else "unknown"
 
@@ -189,9 +191,9 @@ class VaspSession(Session):
     def _run(self, atoms: Atoms, chosen: dict[str, Any], mesh: tuple[int, int, int]) -> Labelled:
         work = self._work
         self._join_potentials(atoms)
-        (work / INCAR).write_text(incar_text(chosen))
-        (work / KPOINTS).write_text(kpoints_text(mesh))
-        (work / POSCAR).write_text(poscar_text(atoms))
+        (work / INCAR).write_text(incar_text(chosen), encoding="utf-8")
+        (work / KPOINTS).write_text(kpoints_text(mesh), encoding="utf-8")
+        (work / POSCAR).write_text(poscar_text(atoms), encoding="utf-8")
         for old in (RESULT, DETAILS, *(() if chosen["ISTART"] else (WAVES,))):
             (work / old).unlink(missing_ok=True)
         execute(

@@ -66,7 +66,7 @@ class Claims:
         Where there are no locks, two that find one claim dead within milliseconds of each other
         might both take it over; the result of one is then dropped (see `is_mine`).
         """
-        with (self.folder / LOCK).open("a") as turn:
+        with (self.folder / LOCK).open("a", encoding="utf-8") as turn:
             with contextlib.suppress(OSError):
                 fcntl.flock(turn, fcntl.LOCK_EX)
             if self._look(key) == "dead":  # where there is none, a living one may just be made
@@ -173,7 +173,7 @@ class Claims:
 def _owner(path: Path) -> Owner | None:
     """Who made a claim; None if that cannot be read (yet). Raises FileNotFoundError if it is gone."""
     try:
-        return Owner.of(json.loads(path.read_text()))
+        return Owner.of(json.loads(path.read_text(encoding="utf-8")))
     except ValueError:
         return None
 
@@ -182,7 +182,7 @@ def _make(path: Path, text: str) -> bool:
     """Make a file that is not there yet, by one process of all that try; False if it was there."""
     own = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}")
     try:
-        own.write_text(text)
+        own.write_text(text, encoding="utf-8")
         with contextlib.suppress(FileExistsError):
             os.link(own, path)
             return True
@@ -197,7 +197,7 @@ def _make(path: Path, text: str) -> bool:
     finally:
         own.unlink(missing_ok=True)
     try:
-        with path.open("x") as stream:
+        with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
         return False

@@ -164,5 +164,5 @@ class Errand:
     def _fail(self, key: str, reason: str) -> None:
         failure = Failure(key, stage_of(key), reason, "", "", time.time())
         obituary(Store(self.root), failure)
-        with self.report.open("a") as lines:
+        with self.report.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"end": key, "state": "failed"}) + "\n")

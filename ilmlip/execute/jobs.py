@@ -53,7 +53,7 @@ class Job:
         """(key, how) of each task that began ("began") or ended since the last call."""
         if not self.report.exists():
             return
-        with self.report.open() as lines:
+        with self.report.open(encoding="utf-8") as lines:
             lines.seek(self.position)
             while (line := lines.readline()).endswith("\n"):
                 self.position = lines.tell()
@@ -156,5 +156,5 @@ def last_words(log: Path | None) -> str:
     """The last line that a dead worker wrote, or nothing."""
     if log is None or not log.exists():
         return ""
-    lines = log.read_text(errors="replace")[-TAIL:].strip().splitlines()
+    lines = log.read_text(errors="replace", encoding="utf-8")[-TAIL:].strip().splitlines()
     return lines[-1] if lines else ""

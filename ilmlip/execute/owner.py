@@ -91,7 +91,7 @@ def _born(pid: int) -> float | None:
         except psutil.NoSuchProcess:
             return None
     try:
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[STATE] in DEAD else float(fields[START])
@@ -100,7 +100,7 @@ def _born(pid: int) -> float | None:
 @cache
 def _machine() -> str:
     try:
-        boot = (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
+        boot = (PROC / "sys" / "kernel" / "random" / "boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {(PROC / 'self' / 'ns' / 'pid').readlink()}"
     except OSError:
         return ""

@@ -60,7 +60,7 @@ def _event(
 
 def _mentions(run: Run) -> dict[str, Mention]:
     try:
-        data = json.loads((run.folder / TASKS).read_text())
+        data = json.loads((run.folder / TASKS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return {key: Mention(key, one["stage"], one["about"]) for key, one in data.items()}
@@ -68,7 +68,7 @@ def _mentions(run: Run) -> dict[str, Mention]:
 
 def _positions(run: Run) -> dict[str, int]:
     try:
-        found: dict[str, int] = json.loads((run.folder / POSITIONS).read_text())
+        found: dict[str, int] = json.loads((run.folder / POSITIONS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return found
@@ -78,6 +78,6 @@ def _positions(run: Run) -> dict[str, int]:
 def _alone(run: Run) -> Iterator[None]:
     """One process at a time: the command that follows a run, and the job that ends it."""
     path: Path = run.folder / LOCK
-    with path.open("w") as lock:
+    with path.open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -75,7 +75,9 @@ def lacks() -> str:
 
 def _ask(words: Sequence[str]) -> str:
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=TIMEOUT, check=False, encoding="utf-8"
+        )
     except FileNotFoundError:
         raise SlurmError(f"cluster: {lacks() or words[0] + ' cannot be started'}") from None
     except subprocess.TimeoutExpired:

@@ -80,7 +80,7 @@ class Run:
         """Every array of the run, the first one first."""
         found = []
         for path in (self.folder / QUEUE).glob("*.json"):
-            data = json.loads(path.read_text())
+            data = json.loads(path.read_text(encoding="utf-8"))
             elements = tuple(
                 Element(one["id"], tuple(one["tasks"]), one["report"], one["minutes"])
                 for one in data["elements"]
@@ -96,7 +96,7 @@ class Run:
     def closed(self) -> dict[str, Any] | None:
         """How the run ended, or None."""
         try:
-            found: dict[str, Any] = json.loads((self.folder / CLOSED).read_text())
+            found: dict[str, Any] = json.loads((self.folder / CLOSED).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         return found
@@ -106,7 +106,7 @@ def runs(root: Path) -> list[Run]:
     """Every run of a store that was handed to Slurm, oldest first."""
     found = []
     for path in (root / "jobs").glob(f"*/{RUN}"):
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
         found.append(Run(path.parent, **data))
     return sorted(found, key=lambda run: run.started)  # names tell seconds only
 
@@ -174,7 +174,7 @@ def done_in(run: Run) -> set[str]:
 def said_in(report: Path) -> Iterator[dict[str, Any]]:
     """What a job reported, whole lines only."""
     try:
-        text = report.read_text()
+        text = report.read_text(encoding="utf-8")
     except FileNotFoundError:
         return
     for line in text.splitlines(keepends=True):

@@ -46,8 +46,8 @@ def forget(report: Path, log: Path | None, ends: Collection[str]) -> None:
     if not all(end in WELL for end in ends):
         return
     with contextlib.suppress(OSError):
-        with (report.parent / DONE).open("a") as done:
-            done.write(report.read_text())
+        with (report.parent / DONE).open("a", encoding="utf-8") as done:
+            done.write(report.read_text(encoding="utf-8"))
         report.unlink()
         if log is not None:
             shutil.rmtree(log.parent)

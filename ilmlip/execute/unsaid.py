@@ -46,7 +46,7 @@ def _ended(log: Path) -> bool:
 
 def _events(log: Path) -> Iterator[dict[str, Any]]:
     """The events that can be read; half a line may end what a killed driver wrote."""
-    for line in log.read_text(errors="replace").splitlines():
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):
             event = json.loads(line)
             if {"event", "time"} <= event.keys():

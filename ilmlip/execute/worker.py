@@ -76,7 +76,7 @@ def work(root: Path, packed: Sequence[Mapping[str, Any]], report: Path, cores: i
     os.environ.update(dict.fromkeys(THREADS, str(cores)))
     store, claims = Store(root), Claims(root)
     sound = Sound(store)
-    with report.open("a", buffering=1) as lines:
+    with report.open("a", encoding="utf-8", buffering=1) as lines:
 
         def say(**what: Any) -> None:
             lines.write(json.dumps(what) + "\n")
@@ -135,7 +135,7 @@ def _attempt(
         _fail(store, task, folder, error)
         return "failed"
     except Exception as error:
-        (folder / TRACEBACK).write_text(traceback.format_exc())
+        (folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
         reason = f"{type(error).__name__}: {error}"
         _fail(store, task, folder, StageError(reason, log=TRACEBACK))
         return "failed"

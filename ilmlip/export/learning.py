@@ -80,7 +80,9 @@ class Learning:
         config = training_config(params.training, dict.fromkeys(types, 0.0))
         for name in ("train", "val"):
             config["data"][f"{name}_file_path"] = f"{self._between(folder, data)}/{name}.extxyz"
-        (place / CONFIG).write_text(HEADER + yaml.safe_dump(config, sort_keys=False))
+        (place / CONFIG).write_text(
+            HEADER + yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
+        )
         how = {
             "shifts": params.training.shifts,
             "refit_shifts": params.training.refit_shifts,
@@ -124,7 +126,7 @@ class Learning:
             name = self.layout.models[task.key]
             rows.append({"folder": folder, "model": name, "points": points, **about})
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        with (self.root / TRAIN / "models.csv").open("w", newline="") as out:
+        with (self.root / TRAIN / "models.csv").open("w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
@@ -132,7 +134,7 @@ class Learning:
     def _write_json(self, folder: str, name: str, content: Any) -> None:
         place = self.root / folder
         place.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(_lines(content))
+        (place / name).write_text(_lines(content), encoding="utf-8")
 
 
 def _lines(content: dict[str, Any] | list[Any]) -> str:

@@ -23,9 +23,11 @@ def write_label(place: Path, series: Series, atoms: Any) -> None:
     lists = qe.namelists(settings)
     family = f"../../{PSEUDO}/{settings.family}"
     lists["control"]["pseudo_dir"] = family
-    (place / TEMPLATE).write_text(qe.input_text(settings, atoms, lists))
+    (place / TEMPLATE).write_text(qe.input_text(settings, atoms, lists), encoding="utf-8")
     files = sorted((p.file, p.md5) for p in settings.pseudopotentials.values())
-    (place / SUMS).write_text("".join(f"{md5}  {family}/{file}\n" for file, md5 in files))
+    (place / SUMS).write_text(
+        "".join(f"{md5}  {family}/{file}\n" for file, md5 in files), encoding="utf-8"
+    )
 
 
 def section(all_series: Iterable[Series]) -> str:

@@ -79,15 +79,17 @@ class Simulations:
         place = self._new(self.layout.folders[task.key])
         params = cast(equilibrate.Params, task.params)
         _write_data(place, box, atoms)
-        (place / lammps.INPUT).write_text(equilibrate.lammps_input(params, box))
+        (place / lammps.INPUT).write_text(equilibrate.lammps_input(params, box), encoding="utf-8")
 
     def _sample(self, task: Task) -> None:
         box, _ = self._box(task, task.key)
         (start,) = task.needs["structure"]
         place = self._new(self.layout.folders[task.key])
         params = cast(sample.Params, task.params)
-        (place / lammps.INPUT).write_text(sample.lammps_input(params, box))
-        (place / "start.txt").write_text(f"{self.layout.folders[start]}/{equilibrate.END}\n")
+        (place / lammps.INPUT).write_text(sample.lammps_input(params, box), encoding="utf-8")
+        (place / "start.txt").write_text(
+            f"{self.layout.folders[start]}/{equilibrate.END}\n", encoding="utf-8"
+        )
 
     def _label(self, folder: str, series: Series) -> None:
         """The frames wanted, and the input of the program that labels them, or its settings."""
@@ -98,11 +100,11 @@ class Simulations:
             "dump": f"{self.layout.folders[series.trajectory]}/frames.dump",
             "steps": [(frame + 1) * every for frame in series.frames],
         }
-        (place / "frames.json").write_text(json.dumps(wanted) + "\n")
+        (place / "frames.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
         shutil.copyfile(self.structure(series.trajectory), place / STRUCTURE)
         if not is_native(series):
             text = json.dumps({"engine": series.engine, **series.settings}, indent=1)
-            (place / "engine.json").write_text(text + "\n")
+            (place / "engine.json").write_text(text + "\n", encoding="utf-8")
             return
         if series.engine == quantum.ENGINE:
             quantum.write_label(place, series, read_one(self.structure(series.trajectory), 0))
@@ -112,7 +114,7 @@ class Simulations:
         _write_data(place, box, atoms)
         how = lammps.Interactions(opls["cutoff"], opls["kspace_accuracy"])
         text = lammps_series.label_input(box, how, len(series.tasks))
-        (place / lammps.INPUT).write_text(text)
+        (place / lammps.INPUT).write_text(text, encoding="utf-8")
 
     def _new(self, folder: str) -> Path:
         place = self.root / folder
@@ -127,4 +129,4 @@ def is_native(series: Series) -> bool:
 
 def _write_data(place: Path, box: Box, atoms: Any) -> None:
     text = lammps.data_file(box, atoms.positions, atoms.cell.lengths())
-    (place / lammps.DATA).write_text(text)
+    (place / lammps.DATA).write_text(text, encoding="utf-8")

@@ -47,7 +47,9 @@ def write_export(
             _write_scripts(plan, specs, steps, folder, store)
             shutil.copytree(TOOLS, folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
             labels = quantum.section(layout.series.values())
-            (folder / "README.md").write_text(readme(plan, specs, steps, notes, labels))
+            (folder / "README.md").write_text(
+                readme(plan, specs, steps, notes, labels), encoding="utf-8"
+            )
         except OSError as error:
             raise SpecError(
                 "command line",
@@ -157,7 +159,7 @@ def _write_scripts(
     )
     texts = {f"{job.name}.sh": script(job) for job in jobs} | {ALL: run_all(last, list(steps))}
     for name, text in texts.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
         (folder / name).chmod(0o755)
 
 

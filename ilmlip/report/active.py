@@ -51,7 +51,7 @@ def write_csv(path: Path, turns: Sequence[Turn]) -> None:
         "force_mae_in_dynamics_stderr", "force_mae_in_testing", "force_mae_in_testing_stderr",
         "checked", "largest_spread", "mean_spread", "steps", "of_steps", "reason", "stopped",
     ]  # fmt: skip
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(names)
         for one in turns:

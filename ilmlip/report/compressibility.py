@@ -51,7 +51,7 @@ class Ladder:
 def write_csv(work: Path, found: Sequence[Ladder]) -> None:
     """TABLE with a line a run, κ_T in 1/bar; LADDER with a line a pressure."""
     about = list(found[0].about) if found else []
-    with (work / TABLE).open("w", newline="") as out:
+    with (work / TABLE).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(
             [*about, "pressures", "reference_bar", "tait_1_bar", "tait_stderr", "C", "C_stderr",
@@ -72,7 +72,7 @@ def write_csv(work: Path, found: Sequence[Ladder]) -> None:
             numbers += [None, None] if own is None else list(own)
             cells = ["" if v is None else f"{v:.8g}" for v in (*numbers, one.apart())]
             writer.writerow([*_about(one), len(one.pressures), *cells, "; ".join(one.reasons)])
-    with (work / LADDER).open("w", newline="") as out:
+    with (work / LADDER).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*about, "pressure_bar", "density_g_cm3", "density_stderr"])
         for one in found:

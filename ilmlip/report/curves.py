@@ -19,7 +19,7 @@ MOST = 12
 
 def read(path: Path) -> list[dict[str, float]]:
     """The rows of a curve.csv; what an epoch lacks is left out."""
-    with path.open(newline="") as lines:
+    with path.open(encoding="utf-8", newline="") as lines:
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(lines)]
 
 

@@ -41,7 +41,7 @@ class Of:
 
 def write_csv(path: Path, found: Sequence[Of], fit: Fit) -> None:
     """Long form: one row a model, seed and quantity; `difference_EMIM-Li`, `ion_energy_Li`."""
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
         for one in found:

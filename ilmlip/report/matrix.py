@@ -54,7 +54,7 @@ def over_seeds(rows: Sequence[Row]) -> list[Row]:
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write rows with six significant digits."""
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
         for row in rows:
@@ -70,7 +70,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 def read_csv(path: Path) -> list[Row]:
     """The rows of a matrix.csv."""
-    with path.open(newline="") as lines:
+    with path.open(encoding="utf-8", newline="") as lines:
         return [
             Row(
                 data["model"],

@@ -33,7 +33,7 @@ class Line:
 def write_csv(path: Path, found: Sequence[Observed]) -> None:
     """A line for each run and quantity; words stand in `value`, too."""
     about = list(found[0].about) if found else []
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*about, "quantity", "value", "stderr"])
         for one in found:

@@ -100,7 +100,7 @@ def outputs_parts(outputs: dict[str, Path]) -> list[Part]:
     found: list[Part] = []
     pictures = {n: p for n, p in outputs.items() if p.suffix == ".png"}
     for path in (p for p in outputs.values() if p.suffix == ".md"):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         found.append(Markdown(text, FOLDED.get(path.name, "")))
         for name in [n for n, p in pictures.items() if f"]({p.name})" in text]:
             found.append(Figure(caption(name), pictures.pop(name).read_bytes()))
@@ -131,4 +131,6 @@ def _template() -> Any:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text())
+    return environment.from_string(
+        resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    )

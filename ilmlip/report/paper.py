@@ -43,7 +43,7 @@ class Line:
 
 def read_lines(path: Path) -> list[Line]:
     """The lines of a paper.csv."""
-    with path.open(newline="") as lines:
+    with path.open(encoding="utf-8", newline="") as lines:
         return [
             Line(
                 one["table"],
@@ -63,12 +63,14 @@ def write(
     work: Path, source: str, lines: Sequence[Line], stated: Sequence[Mapping[str, Any]]
 ) -> None:
     """Write FILES: the statements, every number, and both for people."""
-    (work / FILES[0]).write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n")
-    with (work / FILES[1]).open("w", newline="") as out:
+    (work / FILES[0]).write_text(
+        json.dumps(stated, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    with (work / FILES[1]).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
         writer.writerows(line.cells() for line in lines)
-    (work / FILES[2]).write_text(page(source, lines, stated))
+    (work / FILES[2]).write_text(page(source, lines, stated), encoding="utf-8")
 
 
 def page(source: str, lines: Sequence[Line], stated: Sequence[Mapping[str, Any]]) -> str:

@@ -44,7 +44,7 @@ def write_csv(path: Path, courses: Sequence[Course]) -> None:
     """A line a run: what it is of, how it ended, and its means over the second half."""
     about = list(courses[0].about)
     columns = [name for mean in MEANS for name in (mean, f"{mean}_stderr")]
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*about, "stable", "reason", "steps", "of_steps", *columns, "drift"])
         for one in courses:

@@ -36,7 +36,7 @@ class Curve:
 
 def read_curve(path: Path) -> Curve:
     """The series.csv of one series."""
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
 
     def column(name: str) -> NDArray[np.float64]:

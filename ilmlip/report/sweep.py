@@ -19,7 +19,7 @@ def write_sweep(
     A point whose matrix is None (it failed) has no rows.
     """
     keys = list(dict.fromkeys(key for values in swept for key in values))
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["point", *keys, *HEADER])
         for index, (values, matrix) in enumerate(zip(swept, matrices, strict=True)):

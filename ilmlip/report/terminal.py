@@ -25,9 +25,9 @@ def render(outputs: Mapping[str, str]) -> Iterator[RenderableType]:
         for quantity, title in TABLES:
             yield matrix_table(rows, quantity, title)
     if "findings" in outputs:
-        yield from findings_lines(json.loads(Path(outputs["findings"]).read_text()))
+        yield from findings_lines(json.loads(Path(outputs["findings"]).read_text(encoding="utf-8")))
     if "paper" in outputs:
-        yield from findings_lines(json.loads(Path(outputs["paper"]).read_text()))
+        yield from findings_lines(json.loads(Path(outputs["paper"]).read_text(encoding="utf-8")))
 
 
 def matrix_table(rows: Sequence[Row], quantity: str, title: str) -> Table:

@@ -61,7 +61,7 @@ def _findings(study: Study, outputs: Sequence[Mapping[str, Path]]) -> list[Part]
     parts: list[Part] = []
     for point, named in zip(study.points, outputs, strict=True):
         for path in (p for p in named.values() if p.name in ("findings.json", "paper.json")):
-            for one in json.loads(path.read_text()):
+            for one in json.loads(path.read_text(encoding="utf-8")):
                 where = f"{point.label()}: " if len(study.points) > 1 else ""
                 text = f"{SAID[one['holds']]}{where}{one['statement']}."
                 parts.append(Text(text, MARKS[one["holds"]]))
@@ -171,7 +171,7 @@ def _failures(found: Mapping[str, State], store: Store) -> list[Part]:
         parts.append(Text(f"{failure.key}: {failure.reason}", "bad"))
         log = Path(failure.log) if failure.log else None
         if log is not None and log.is_file():
-            lines = log.read_text(errors="replace").splitlines()[-TAIL:]
+            lines = log.read_text(errors="replace", encoding="utf-8").splitlines()[-TAIL:]
             head = [f"$ {failure.command}"] if failure.command else []
             parts.append(Code(f"The end of {log.name}", "\n".join([*head, *lines])))
     return parts

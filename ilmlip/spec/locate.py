@@ -66,7 +66,7 @@ class Sources:
 @lru_cache(maxsize=64)
 def _composed(file: Path, _modified: int) -> Any:
     """The nodes of a file, which know their lines."""
-    return yaml.compose(file.read_text(), Loader=loader())
+    return yaml.compose(file.read_text(encoding="utf-8"), Loader=loader())
 
 
 def _line(file: Path, path: tuple[str, ...]) -> tuple[int, int]:

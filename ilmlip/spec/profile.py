@@ -139,7 +139,7 @@ def profile() -> Profile:
             raise SpecError(str(path), "is not there; ILMLIP_PROFILE names it")
         return Profile()
     try:
-        data = yaml.safe_load(path.read_text()) or {}
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         return Profile.model_validate(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpecError(

@@ -34,7 +34,7 @@ def options(group: str, beside: Path | None = None) -> dict[str, Path]:
 def header(file: Path) -> str:
     """The comment at the top of a file: what an option is for."""
     lines = []
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
         if not line.startswith("# @package"):

@@ -51,7 +51,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             continue
         turns.append(turn(entry, explored, chosen, data, labels, tests))
     write_csv(work / TABLE, turns)
-    (work / PAGE).write_text(page(turns, len(params.entries) - len(turns)))
+    (work / PAGE).write_text(page(turns, len(params.entries) - len(turns)), encoding="utf-8")
     draw(work / FIGURE, turns)
     most = max((one.labels for one in turns), default=0)
     return Output((TABLE, PAGE, FIGURE), {"rounds": len(turns), "labels": most})

@@ -52,7 +52,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     chosen = [] if stopped or not params.frames else chosen_of(params, frames, spread, times)
     checked = [i - 1 for i in evenly(len(frames), params.check)] if params.check else []
     write(work / FRAMES, [_kept(frames[i], float(spread[i])) for i in (*chosen, *checked)])
-    with (work / CHOSEN).open("w", newline="") as out:
+    with (work / CHOSEN).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["time_fs", "spread_meV_A", "chosen", "checked"])
         for i in sorted({*chosen, *checked}):

@@ -36,7 +36,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         climbed(params.runs[place], params.ladder[place], one) for place, one in inputs.placed("md")
     ]
     write_csv(work, found)
-    (work / PAGE).write_text(page(found, len(params.runs) - len(found)))
+    (work / PAGE).write_text(page(found, len(params.runs) - len(found)), encoding="utf-8")
     draw(work / FIGURE, found)
     values: dict[str, Any] = {"runs": len(found)}
     for name in ("tait", "fluctuation"):

@@ -113,7 +113,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
                 f"the {name} set is empty: {len(frames)} frames of {len(set(formulas))} "
                 f"compositions, {params.validation_fraction:g} of each to validate on"
             )
-        (work / f"{name}.extxyz").write_text("".join(members[i].text for i in chosen))
+        (work / f"{name}.extxyz").write_text(
+            "".join(members[i].text for i in chosen), encoding="utf-8"
+        )
     values = _summary(frames, formulas) | {
         "frames": {name: len(chosen) for name, chosen in split.items()},
         "compositions": {
@@ -145,7 +147,7 @@ def _sources(params: Params, inputs: Inputs, role: str) -> list[str]:
 
 def _label(given: Given, source: str) -> Member:
     path = given.path / FRAME
-    return Member(given.key, source, path.read_text(), read_label(path, given.key))
+    return Member(given.key, source, path.read_text(encoding="utf-8"), read_label(path, given.key))
 
 
 def _taken(
@@ -154,7 +156,7 @@ def _taken(
     """The steps to take of each series, and the names of those that are not there."""
     found, gone = [], []
     for given, source in zip(series, sources, strict=True):
-        texts = split_frames((given.path / SERIES).read_text())
+        texts = split_frames((given.path / SERIES).read_text(encoding="utf-8"))
         frames = read_labels(given.path / SERIES, given.key)
         there = {int(number): i for i, number in enumerate(given.values["steps"])}
         for step in steps:
@@ -170,7 +172,7 @@ def _taken(
 def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
     """Frames of some compositions: the last of each to test on, of the others as many as asked."""
     path = given.path / IMPORTED
-    texts, frames = split_frames(path.read_text()), read_labels(path, given.key)
+    texts, frames = split_frames(path.read_text(encoding="utf-8")), read_labels(path, given.key)
     found = []
     for label in chosen.compositions:
         there = [int(i) for i in given.values["frames"].get(label, ())]

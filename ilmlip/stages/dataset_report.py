@@ -34,15 +34,15 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     for name in ("dropped", "stress_slopes"):
         if name in given.values:
             said[name] = given.values[name]
-    (work / "report.json").write_text(json.dumps(said, indent=1) + "\n")
-    (work / "report.md").write_text(page(said))
+    (work / "report.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    (work / "report.md").write_text(page(said), encoding="utf-8")
     _write_frames(work / "frames.csv", found)
     draw(work / "dataset.png", found)
     return Output(FILES, said)
 
 
 def _write_frames(path: Path, found: Contents) -> None:
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(
             ["part", "formula", "energy_eV_atom", "density_g_cm3", "pressure_bar", "max_force_eV_A"]

@@ -42,7 +42,7 @@ def write_thermo(work: Path, timestep: float, *, once: bool = False) -> NDArray[
     if once:
         rows = rows[np.concatenate([[True], np.diff(rows[:, 0]) > 0])]
     full = np.column_stack([rows[:, 0], rows[:, 0] * timestep, rows[:, 1:]])
-    with (work / THERMO).open("w", newline="") as out:
+    with (work / THERMO).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         for row in full:

@@ -56,8 +56,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     start = read_one(inputs.one("structure").path / "structure.extxyz", 0)
     box = topology(read_forcefield(inputs.one("forcefield")), ion_names(start))
     data = lammps.data_file(box, start.positions, start.cell.lengths())
-    (work / lammps.DATA).write_text(data)
-    (work / lammps.INPUT).write_text(lammps_input(params, box))
+    (work / lammps.DATA).write_text(data, encoding="utf-8")
+    (work / lammps.INPUT).write_text(lammps_input(params, box), encoding="utf-8")
     done = lammps_parts.run(
         work, _settings(params, box), protocol(params, _length(params, box)), inputs.earlier
     )

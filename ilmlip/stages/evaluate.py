@@ -63,7 +63,9 @@ def written(
 ) -> Output:
     """Write FILES, and what the stage returns."""
     np.savez(work / FILES[0], **arrays)
-    (work / FILES[1]).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+    (work / FILES[1]).write_text(
+        json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
     return Output(files=FILES, values=values, tools=tools)
 
 
@@ -134,7 +136,9 @@ def errors_of(frames: Sequence[Frame], arrays: Mapping[str, Any]) -> dict[str, A
 
 def _linear(frames: list[Frame], model: Path) -> Predicted:
     """An ion that the linear model has not seen has no energy: that is the smallest norm."""
-    energies: dict[str, float] = json.loads((model / "linear.json").read_text())["energies"]
+    energies: dict[str, float] = json.loads((model / "linear.json").read_text(encoding="utf-8"))[
+        "energies"
+    ]
     present = sorted({ion for frame in frames for ion in frame.ions()})
     energies = {ion: energies.get(ion, 0.0) for ion in present}
     found = [sum(energies[ion] for ion in frame.ions()) for frame in frames]

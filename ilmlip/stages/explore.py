@@ -45,7 +45,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     frames = [frame_of(atoms, f"frame {i} of the run") for i, atoms in enumerate(read, 1)]
     spread = spreads(frames, [given.path for given in models])
     lines = [f"{a.info['time_fs']:.10g},{s:.8g}\n" for a, s in zip(read, spread, strict=True)]
-    (work / SPREAD).write_text("time_fs,spread_meV_A\n" + "".join(lines))
+    (work / SPREAD).write_text("time_fs,spread_meV_A\n" + "".join(lines), encoding="utf-8")
     found = {"largest_spread": float(spread.max()), "mean_spread": float(spread.mean())}
     values = {**made.values, **found, "ran": True}
     return Output((*made.files, SPREAD), values, made.tools, made.notes)

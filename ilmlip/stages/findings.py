@@ -40,7 +40,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         finding["missing"] = gone
         if gone:
             finding["statement"] += f"; without {', '.join(gone)}, which failed"
-    (work / "findings.json").write_text(json.dumps(found, indent=1) + "\n")
+    (work / "findings.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return Output(("findings.json",), {f["name"]: f["holds"] for f in found})
 
 

@@ -34,7 +34,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         "rms": solved.rms,
         "frames": len(frames),
     }
-    (work / "linear.json").write_text(json.dumps(values, indent=1) + "\n")
+    (work / "linear.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     return Output(files=("linear.json",), values=values)
 
 

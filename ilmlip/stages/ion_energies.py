@@ -42,7 +42,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     found = models(params.entries, inputs, named)
     fit = of_labels(params, inputs, named)
     write_csv(work / FILES[0], found, fit)
-    (work / FILES[1]).write_text(page(found, fit))
+    (work / FILES[1]).write_text(page(found, fit), encoding="utf-8")
     draw(work / FILES[2], found, fit)
     return Output(FILES, {"reference": dict(fit.differences), "fit_mae": fit.mae})
 

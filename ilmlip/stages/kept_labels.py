@@ -91,7 +91,7 @@ class KeptLabels:
         }
         kept = Kept(Labelled(**label), found["tries"], found["tools"], found["files"])
         for name, text in kept.files.items():
-            (self.work / name).write_text(text)
+            (self.work / name).write_text(text, encoding="utf-8")
         self.taken, self.last = self.taken + 1, kept
         return kept
 
@@ -119,7 +119,7 @@ class KeptLabels:
         }
         self._folder.mkdir(exist_ok=True)
         part = self._folder / "part"
-        with part.open("w") as out:
+        with part.open("w", encoding="utf-8") as out:
             json.dump({"digest": digest("ilmlip.kept_label", entry), "entry": entry}, out)
             out.flush()
             os.fsync(out.fileno())

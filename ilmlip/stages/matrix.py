@@ -73,7 +73,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     middle = medians(rows)
     everything = [*rows, *middle]
     write_csv(work / FILES[0], everything)
-    (work / FILES[1]).write_text(page(everything))
+    (work / FILES[1]).write_text(page(everything), encoding="utf-8")
     trained = {name: list(xs) for name, xs in params.trained.items()}
     heatmap.draw(work / FILES[2], [*over_seeds(rows), *middle], trained)
     error_lines.draw(work / FILES[3], everything)

@@ -51,7 +51,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         for place, one in inputs.placed("md")
     ]
     write_csv(work / TABLE, courses)
-    (work / PAGE).write_text(page(courses, len(params.runs) - len(courses)))
+    (work / PAGE).write_text(page(courses, len(params.runs) - len(courses)), encoding="utf-8")
     draw(work / FIGURE, courses)
     unstable = sum(not course.values["stable"] for course in courses)
     return Output((TABLE, PAGE, FIGURE), {"runs": len(courses), "unstable": unstable})

@@ -95,7 +95,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             tried("scattering", lambda: scattering_of(seen, params, curves))
     if reasons:
         values["reasons"] = reasons
-    (work / SUMMARY).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    (work / SUMMARY).write_text(
+        json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     np.savez(work / CURVES, **curves)  # type: ignore[arg-type]
     return Output((SUMMARY, CURVES), values)
 

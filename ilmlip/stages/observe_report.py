@@ -43,7 +43,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         found.append(Observed(about.name(), about.model_dump(), values, curves))
     write_csv(work / TABLE, found)
     fits = lines(found)
-    (work / PAGE).write_text(page(found, fits, len(params.runs) - len(found), params.source))
+    (work / PAGE).write_text(
+        page(found, fits, len(params.runs) - len(found), params.source), encoding="utf-8"
+    )
     draw(work / FIGURE, found)
     points = {
         name: [(m.temperature, m.density, m.error) for m in of if m.pressure < AMBIENT]

@@ -35,13 +35,13 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     if not params.only_if or Path(params.only_if).exists():
         _misbehave(params, work)
     below = [given.values["name"] for role in inputs.roles for given in inputs.all(role)]
-    (work / "name.txt").write_text(f"{params.name}\n")
+    (work / "name.txt").write_text(f"{params.name}\n", encoding="utf-8")
     return Output(("name.txt",), {"name": params.name, "inputs": below})
 
 
 def _misbehave(params: Params, work: Path) -> None:
     if params.act == "fail":
-        (work / "probe.log").write_text("ERROR: told to fail\n")
+        (work / "probe.log").write_text("ERROR: told to fail\n", encoding="utf-8")
         raise StageError("told to fail", command="probe --fail", log="probe.log")
     if params.act == "raise":
         raise ZeroDivisionError("told to raise")

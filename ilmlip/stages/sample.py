@@ -47,7 +47,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         ion_names(read_one(start / "structure.extxyz", 0)),
     )
     shutil.copyfile(start / END, work / lammps.DATA)
-    (work / lammps.INPUT).write_text(lammps_input(params, box))
+    (work / lammps.INPUT).write_text(lammps_input(params, box), encoding="utf-8")
     parts = _parts(params)
     done = lammps_parts.run(work, _settings(params, box), parts, inputs.earlier, DUMP)
     every = round(params.interval / params.timestep)

@@ -171,7 +171,10 @@ class _Series:
         found = self.kept.read(number, atoms)
         if found is None:
             label, tries = tried(lambda rung: self.session.label(atoms, rung), self.rungs)
-            texts = {name: (self.kept.work / name).read_text() for name in self.session.files()}
+            texts = {
+                name: (self.kept.work / name).read_text(encoding="utf-8")
+                for name in self.session.files()
+            }
             found = Kept(label, tries, self.session.tools(), texts)
             self.kept.write(number, atoms, found)
         if len(found.tries) > 1:
@@ -212,7 +215,7 @@ def _frame(params: Params, step: Step) -> Atoms:
 def _write_table(params: Params, steps: Sequence[Step], path: Path) -> None:
     """A line a step, by COLUMNS; pressure is minus the mean normal stress, without kinetic part."""
     timestep = params.aimd.timestep if params.aimd is not None else None
-    with path.open("w", newline="") as out:
+    with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(COLUMNS)
         for step in steps:

@@ -24,10 +24,10 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     curves = [(read_curve(one.path / TABLE), _atoms(one.path / SERIES)) for one in given]
     name = f"series_{params.kind}"
     draw(work / f"{name}.png", params.kind, curves, params.take)
-    with (work / f"{name}.csv").open("w", newline="") as out:
+    with (work / f"{name}.csv").open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         for number, one in enumerate(given):
-            rows = list(csv.reader((one.path / TABLE).read_text().splitlines()))
+            rows = list(csv.reader((one.path / TABLE).read_text(encoding="utf-8").splitlines()))
             if number == 0:
                 writer.writerow(["series", *rows[0]])
             writer.writerows([one.key, *row] for row in rows[1:])
@@ -41,7 +41,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
 
 def _atoms(path: Path) -> int:
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         return int(lines.readline())
 
 

@@ -38,14 +38,14 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         for i, described in enumerate(params.runs)
         if i in committee and i in labelled
     ]
-    with (work / TABLE).open("w", newline="") as out:
+    with (work / TABLE).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*Described.model_fields, "time_fs", "spread_meV_A", "error_meV_A"])
         for one in found:
             about = ["" if v is None else v for v in one.about.values()]
             for row in zip(one.times, one.spread, one.error, strict=True):
                 writer.writerow([*about, *(f"{value:.6g}" for value in row)])
-    (work / PAGE).write_text(page(found, len(params.runs) - len(found)))
+    (work / PAGE).write_text(page(found, len(params.runs) - len(found)), encoding="utf-8")
     draw(work / FIGURE, found)
     values: dict[str, float] = {"runs": len(found)}
     for name in ("spearman_atoms", "spearman_frames", "calibration"):

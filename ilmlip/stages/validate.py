@@ -41,7 +41,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         for i in range(len(params.runs))
         if all(i in of for of in given)
     ]
-    with (work / TABLE).open("w", newline="") as out:
+    with (work / TABLE).open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*Described.model_fields, "quantity", "in_dynamics", "in_testing", "unit"])
         for one in found:
@@ -50,7 +50,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
                 numbers = [f"{ours:.6g}", f"{testing:.6g}", unit_of(quantity)]
                 writer.writerow([*about, quantity, *numbers])
     lacking = len(params.runs) - len(found)
-    (work / PAGE).write_text(page(found, lacking))
+    (work / PAGE).write_text(page(found, lacking), encoding="utf-8")
     draw(work / FIGURE, found)
     return Output((TABLE, PAGE, FIGURE), {"runs": len(found), **ratios(found)})
 

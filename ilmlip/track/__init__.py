@@ -89,7 +89,7 @@ def progress(folder: Path) -> dict[str, Any]:
     `seen`: how long the events were when no more were awaited; half a line may stand before it.
     """
     try:
-        found: dict[str, Any] = json.loads((folder / "logged.json").read_text())
+        found: dict[str, Any] = json.loads((folder / "logged.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"position": 0, "parent": None, "children": {}}
     return found

@@ -88,7 +88,10 @@ def forget(store: Store, client: Log) -> None:
     for folder in runs(store.root):
         (folder / "logged.json").unlink(missing_ok=True)
     for folder in runs(store.root):
-        with (folder / "events.jsonl").open() as lines, contextlib.suppress(ValueError, KeyError):
+        with (
+            (folder / "events.jsonl").open(encoding="utf-8") as lines,
+            contextlib.suppress(ValueError, KeyError),
+        ):
             first = json.loads(next(lines, "{}"))
             client.forget(first["study"], first["run"])
 
@@ -96,7 +99,7 @@ def forget(store: Store, client: Log) -> None:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """One tracker a store at a time; another waits for its turn."""
-    with path.open("w") as lock:
+    with path.open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:

@@ -15,7 +15,7 @@ def driver_lives(folder: Path) -> bool:
     """Whether the driver of a run may still write events; a later process of its pid may not."""
     note = folder / "driver.pid"
     try:
-        process = psutil.Process(int(note.read_text()))
+        process = psutil.Process(int(note.read_text(encoding="utf-8")))
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
         return bool(process.create_time() < note.stat().st_mtime + SLACK)

@@ -38,7 +38,7 @@ def sample_curve(result: Result) -> list[Point]:
 def _points(path: Path, names: dict[str, str]) -> list[Point]:
     if not path.exists():
         return []
-    with path.open(newline="") as lines:
+    with path.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     kept = [row for i, row in enumerate(rows) if is_kept(i) or i == len(rows) - 1]
     return [point for row in kept for point in row_points(row, names)]

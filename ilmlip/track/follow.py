@@ -312,7 +312,7 @@ class Follower:
                 self.log.file(parent, path)
         findings = outputs.get("findings")
         if findings is not None and findings.is_file():
-            found = json.loads(findings.read_text())
+            found = json.loads(findings.read_text(encoding="utf-8"))
             values = {f"finding/{f['name']}": f["value"] for f in found if f["value"] is not None}
             self.log.metrics(parent, values, event["time"])
             self.log.tags(parent, {f"finding.{f['name']}": str(f["holds"]) for f in found})

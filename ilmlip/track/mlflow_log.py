@@ -61,7 +61,7 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
         yield
         return
     database = Path(uri.removeprefix(prefix))
-    with database.with_name(f".{database.name}.lock").open("w") as lock:
+    with database.with_name(f".{database.name}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not database.exists():
             _make(database)

@@ -64,6 +64,6 @@ def test_what_is_refused(
 
 def test_what_is_no_configuration(tmp_path: Path) -> None:
     path = tmp_path / "a.extxyz"
-    path.write_text("7\nhalf a fr")
+    path.write_text("7\nhalf a fr", encoding="utf-8")
     with pytest.raises(ValueError, match="no configuration that ASE reads"):
         configuration(path, file_digest(path), IONS, {"Li": 1}, DENSITIES)

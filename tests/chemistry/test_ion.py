@@ -50,7 +50,7 @@ def test_numbers_of_terms() -> None:
 def itp(name: str, section: str) -> list[list[str]]:
     """Rows of a section of a published file."""
     rows, inside = [], False
-    for line in (ITP / f"{name}.itp").read_text().splitlines():
+    for line in (ITP / f"{name}.itp").read_text(encoding="utf-8").splitlines():
         if heading := re.match(r"\[\s*(\w+)\s*\]", line):
             inside = heading.group(1) == section
         elif inside and (words := line.split(";")[0].split()):
@@ -99,10 +99,10 @@ def test_values_are_those_of_the_published_file(name: str) -> None:
 
 
 def broken(tmp_path: Path, change) -> str:
-    data = yaml.safe_load((shipped("conf") / "ion" / "pf6.yaml").read_text())
+    data = yaml.safe_load((shipped("conf") / "ion" / "pf6.yaml").read_text(encoding="utf-8"))
     change(data)
     path = tmp_path / "ion.yaml"
-    path.write_text(yaml.safe_dump(data))
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
     with pytest.raises(SpecError) as error:
         load_ion(path)
     assert str(path) in str(error.value)
@@ -134,9 +134,9 @@ def broken(tmp_path: Path, change) -> str:
 )
 def test_mistakes_are_located(tmp_path: Path, change, parts: list[str]) -> None:
     if not parts:  # all 15 angles: allowed by the format, and 3 terms more
-        data = yaml.safe_load((shipped("conf") / "ion" / "pf6.yaml").read_text())
+        data = yaml.safe_load((shipped("conf") / "ion" / "pf6.yaml").read_text(encoding="utf-8"))
         change(data)
-        (tmp_path / "ion.yaml").write_text(yaml.safe_dump(data))
+        (tmp_path / "ion.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
         assert len(load_ion(tmp_path / "ion.yaml").angles()) == 15
         return
     text = broken(tmp_path, change)
@@ -146,6 +146,6 @@ def test_mistakes_are_located(tmp_path: Path, change, parts: list[str]) -> None:
 
 def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     path = tmp_path / "ion.yaml"
-    path.write_text("- a\n")
+    path.write_text("- a\n", encoding="utf-8")
     with pytest.raises(SpecError, match="no mapping"):
         load_ion(path)

@@ -35,7 +35,7 @@ def published() -> dict[str, dict[str, list]]:
     found: dict[str, dict[str, list]] = {}
     names = {"BONDS": 2, "ANGLES": 3, "DIHEDRALS": 4, "IMPROPER": 4}
     section = ""
-    for line in (CLANDP / "il.ff").read_text().splitlines():
+    for line in (CLANDP / "il.ff").read_text(encoding="utf-8").splitlines():
         words = line.split("#")[0].split()
         if len(words) == 1:
             section = words[0]
@@ -53,7 +53,7 @@ def published() -> dict[str, dict[str, list]]:
 def zmat() -> tuple[list[str], set[frozenset[int]], list[list[int]]]:
     """Types, bonds and impropers of the cation, atoms numbered from 0."""
     types, bonds, impropers = [], set(), []
-    for line in (CLANDP / "c8fc1im.zmat").read_text().splitlines()[1:]:
+    for line in (CLANDP / "c8fc1im.zmat").read_text(encoding="utf-8").splitlines()[1:]:
         words = line.split()
         if words[:1] == ["connect"]:
             bonds.add(frozenset(int(w) - 1 for w in words[1:]))

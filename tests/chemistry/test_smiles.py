@@ -48,15 +48,15 @@ def test_the_written_file_is_the_same_ion(name: str, tmp_path: Path) -> None:
     ion = load_ion(changed(name, nothing, tmp_path))
     write_ion(ion, tmp_path / "written.yaml")
     assert load_ion(tmp_path / "written.yaml") == ion
-    assert "smiles" not in yaml.safe_load((tmp_path / "written.yaml").read_text())
+    assert "smiles" not in yaml.safe_load((tmp_path / "written.yaml").read_text(encoding="utf-8"))
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = changed("acetate", nothing, tmp_path)
-    before = path.read_text()
+    before = path.read_text(encoding="utf-8")
     with pytest.raises(SpecError, match="exists"):
         write_ion(load_ion(path), path)
-    assert path.read_text() == before
+    assert path.read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ def shaken(
     packed = pack(counts, {name: system.ions[name].geometry() for name in counts}, spacing, 7)
     box = topology(scaled_forcefield(system.ions, system.charge_scale), packed.names)
     edges = [packed.length] * 3
-    (work / lammps.DATA).write_text(lammps.data_file(box, packed.positions, edges))
+    (work / lammps.DATA).write_text(
+        lammps.data_file(box, packed.positions, edges), encoding="utf-8"
+    )
     clock = Clock(1.0, 100.0, 1000.0)
     lines = [
         *lammps.head(box, lammps.Interactions(CUTOFF, 1e-4)),
@@ -46,7 +48,7 @@ def shaken(
         *nvt(clock, 1000.0, 300.0),
         "write_dump all custom end.dump id xu yu zu modify sort id format float %.8f",
     ]
-    (work / lammps.INPUT).write_text("\n".join(lines) + "\n")
+    (work / lammps.INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
     lammps.run(work)
     last = lammps.read_dump(work / "end.dump")[-1]
     return Liquid(system, box, frame(box, np.round(last.values, 8), last.lengths))

@@ -35,7 +35,9 @@ class Reference:
         ewald: float = 1e-6,
     ):
         """`tail`: Lennard-Jones cut, with OpenMM's long-range correction, and not shifted."""
-        self.data = {name: yaml.safe_load(path.read_text()) for name, path in files.items()}
+        self.data = {
+            name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in files.items()
+        }
         self.names, self.scale, self.cutoff = names, scale, cutoff
         self.tail, self.ewald = tail, ewald
         self.system = mm.System()

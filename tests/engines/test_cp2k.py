@@ -47,7 +47,7 @@ def pair() -> Atoms:
 
 
 def scf_steps(work: Path) -> int:
-    return (work / cp2k.LOG).read_text().count(" OT ")
+    return (work / cp2k.LOG).read_text(encoding="utf-8").count(" OT ")
 
 
 def test_forces_and_stress_are_derivatives_of_the_energy(pair: Atoms, tmp_path: Path) -> None:

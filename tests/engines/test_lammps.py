@@ -27,8 +27,10 @@ def labelled(liquid: Liquid, work: Path, positions=None, lengths=None) -> lammps
     positions = atoms.positions if positions is None else positions
     lengths = atoms.cell.lengths() if lengths is None else lengths
     work.mkdir(exist_ok=True)
-    (work / lammps.DATA).write_text(lammps.data_file(liquid.box, positions, lengths))
-    (work / lammps.INPUT).write_text(lammps.label_input(liquid.box, HOW))
+    (work / lammps.DATA).write_text(
+        lammps.data_file(liquid.box, positions, lengths), encoding="utf-8"
+    )
+    (work / lammps.INPUT).write_text(lammps.label_input(liquid.box, HOW), encoding="utf-8")
     lammps.run(work)
     return lammps.read_label(work)
 
@@ -132,8 +134,12 @@ def test_a_small_box_agrees_with_its_replica(liquid: Liquid, tmp_path: Path, sys
         positions = np.concatenate([packed.positions + shift for shift in shifts])
         work = tmp_path / str(n)
         work.mkdir()
-        (work / lammps.DATA).write_text(lammps.data_file(box, positions, [n * packed.length] * 3))
-        (work / lammps.INPUT).write_text(lammps.label_input(box, lammps.Interactions(10.0, 1e-7)))
+        (work / lammps.DATA).write_text(
+            lammps.data_file(box, positions, [n * packed.length] * 3), encoding="utf-8"
+        )
+        (work / lammps.INPUT).write_text(
+            lammps.label_input(box, lammps.Interactions(10.0, 1e-7)), encoding="utf-8"
+        )
         lammps.run(work)
         energies.append(lammps.read_label(work).energy / len(shifts))
     assert packed.length < 2 * 10.0
@@ -144,7 +150,7 @@ def test_nve_conserves_energy(liquid: Liquid, tmp_path: Path) -> None:
     """5 ps at the sampler's time step: the drift stays below 0.05 meV/atom/ps."""
     atoms = liquid.atoms
     (tmp_path / lammps.DATA).write_text(
-        lammps.data_file(liquid.box, atoms.positions, atoms.cell.lengths())
+        lammps.data_file(liquid.box, atoms.positions, atoms.cell.lengths()), encoding="utf-8"
     )
     clock = Clock(1.0, 100.0, 1000.0)
     lines = [
@@ -156,7 +162,7 @@ def test_nve_conserves_energy(liquid: Liquid, tmp_path: Path) -> None:
         *lammps.thermo(10),
         *nve(clock, 5000.0),
     ]
-    (tmp_path / lammps.INPUT).write_text("\n".join(lines) + "\n")
+    (tmp_path / lammps.INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
     lammps.run(tmp_path)
     rows = lammps.read_thermo(tmp_path / lammps.LOG)
     run = rows[np.flatnonzero(rows[:, 0] == 0)[-1] :]
@@ -167,7 +173,9 @@ def test_nve_conserves_energy(liquid: Liquid, tmp_path: Path) -> None:
 
 
 def test_a_failing_run_says_why(liquid: Liquid, tmp_path: Path) -> None:
-    (tmp_path / lammps.INPUT).write_text("units metal\natom_style full\npair_style nonsense\n")
+    (tmp_path / lammps.INPUT).write_text(
+        "units metal\natom_style full\npair_style nonsense\n", encoding="utf-8"
+    )
     with pytest.raises(StageError) as error:
         lammps.run(tmp_path)
     assert "Unrecognized pair style 'nonsense'" in error.value.reason

@@ -49,25 +49,25 @@ def test_input_and_data_go_through_lammps(tmp_path: Path, monkeypatch: pytest.Mo
         atoms = toy.frame({"Li": 4, "PF": 4}, 3)
         atoms.cell[1, 0] = skew
         lammps_files.write_files(folder, atoms, "allegro", NPT, 5, 10, 10)
-        text = (folder / "in.lammps").read_text()
+        text = (folder / "in.lammps").read_text(encoding="utf-8")
         assert "newton on\n" in text and "pair_coeff * * model.nequip.pt2 F Li P\n" in text
         other = "pair_style lj/cut 4.0\npair_coeff * * 0.05 1.4"
         lines = text.replace("\npair_style allegro", f"\n{other}").splitlines()
         lines = [line for line in lines if "nequip.pt2" not in line]
-        (folder / "in.lammps").write_text("\n".join(lines) + "\n")
+        (folder / "in.lammps").write_text("\n".join(lines) + "\n", encoding="utf-8")
         done = subprocess.run(
             [program, "-in", "in.lammps", "-log", "log.lammps"],
             cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+         encoding="utf-8")  # fmt: skip
         assert done.returncode == 0, done.stdout[-2000:]
-        log = (folder / "log.lammps").read_text().splitlines()
+        log = (folder / "log.lammps").read_text(encoding="utf-8").splitlines()
         head = next(i for i, line in enumerate(log) if line.split()[:2] == ["Step", "Time"])
         first = [float(value) for value in log[head + 1].split()]
         moving = atoms.copy()
         start_velocities(moving, 300.0, 5)
         own = kelvin(moving)
         assert first[2] == pytest.approx(own, rel=1e-4)
-        dump = (folder / "frames.dump").read_text().splitlines()[9 : 9 + len(atoms)]
+        dump = (folder / "frames.dump").read_text(encoding="utf-8").splitlines()[9 : 9 + len(atoms)]
         assert [line.split()[1] for line in dump] == atoms.get_chemical_symbols()
         if not skew:
             places = np.array([line.split()[2:5] for line in dump], float)
@@ -94,6 +94,6 @@ def test_a_model_is_compiled_for_lammps(
     assert made.files == ("in.lammps", "start.data", "model.nequip.pt2")
     assert made.values == {"pair_style": "nequip", "elements": ["F", "Li", "P"]}
     assert (work / "model.nequip.pt2").stat().st_size > 100_000
-    text = (work / "in.lammps").read_text()
+    text = (work / "in.lammps").read_text(encoding="utf-8")
     assert "newton off\n" in text and "pair_style nequip\n" in text
     assert "pair_style nequip" in made.notes["lmp"]

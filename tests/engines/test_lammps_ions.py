@@ -48,9 +48,11 @@ class Case:
         label = work / "label"
         label.mkdir()
         box = self.liquid.box
-        (label / lammps.DATA).write_text(lammps.data_file(box, self.positions, [edge] * 3))
+        (label / lammps.DATA).write_text(
+            lammps.data_file(box, self.positions, [edge] * 3), encoding="utf-8"
+        )
         (label / lammps.INPUT).write_text(
-            lammps.label_input(box, lammps.Interactions(CUTOFF, 1e-6))
+            lammps.label_input(box, lammps.Interactions(CUTOFF, 1e-6)), encoding="utf-8"
         )
         lammps.run(label)
         self.ours: Labelled = lammps.read_label(label)

@@ -126,7 +126,7 @@ def test_a_sampling(
 
 
 def test_a_short_nvt_run_is_one_part_as_it_was(classical: Classical) -> None:
-    text = (classical.sample.path / lammps.INPUT).read_text()
+    text = (classical.sample.path / lammps.INPUT).read_text(encoding="utf-8")
     assert text.count("\nrun ") == 1
 
 

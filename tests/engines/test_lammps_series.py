@@ -23,14 +23,16 @@ def test_a_series_gives_the_numbers_of_single_frames(liquid: Liquid, tmp_path: P
             size=liquid.atoms.positions.shape
         )
         data = lammps.data_file(liquid.box, positions, scale * liquid.atoms.cell.lengths())
-        (tmp_path / f"frame-{i}.data").write_text(data)
+        (tmp_path / f"frame-{i}.data").write_text(data, encoding="utf-8")
         single = tmp_path / str(i)
         single.mkdir()
-        (single / lammps.DATA).write_text(data)
-        (single / lammps.INPUT).write_text(lammps.label_input(liquid.box, how))
+        (single / lammps.DATA).write_text(data, encoding="utf-8")
+        (single / lammps.INPUT).write_text(lammps.label_input(liquid.box, how), encoding="utf-8")
         lammps.run(single)
         alone.append(lammps.read_label(single))
-    (tmp_path / lammps.INPUT).write_text(lammps_series.label_input(liquid.box, how, 2))
+    (tmp_path / lammps.INPUT).write_text(
+        lammps_series.label_input(liquid.box, how, 2), encoding="utf-8"
+    )
     lammps.run(tmp_path)
     rows = np.loadtxt(tmp_path / lammps_series.LABELS)
     assert rows[:, 0].tolist() == [0, 1]

@@ -31,8 +31,8 @@ def labelled(liquid: Liquid, work: Path, tail: bool) -> lammps.Labelled:
     atoms, how = liquid.atoms, lammps.Interactions(CUTOFF, 1e-6, tail)
     work.mkdir()
     data = lammps.data_file(liquid.box, atoms.positions, atoms.cell.lengths())
-    (work / lammps.DATA).write_text(data)
-    (work / lammps.INPUT).write_text(lammps.label_input(liquid.box, how))
+    (work / lammps.DATA).write_text(data, encoding="utf-8")
+    (work / lammps.INPUT).write_text(lammps.label_input(liquid.box, how), encoding="utf-8")
     lammps.run(work)
     return lammps.read_label(work)
 

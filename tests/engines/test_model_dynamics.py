@@ -233,6 +233,6 @@ def test_a_trajectory_that_was_cut_names_its_last_frame(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(StageError, match=r"breaks off after frame 9 \(from 0\)"):
         list(read_trajectory(path))
-    (tmp_path / "a" / THERMO).write_text("step,time_fs\n1,2\n3\n")
+    (tmp_path / "a" / THERMO).write_text("step,time_fs\n1,2\n3\n", encoding="utf-8")
     with pytest.raises(StageError, match="is no table of a run"):
         read_thermo(tmp_path / "a" / THERMO)

@@ -66,7 +66,8 @@ def test_curve_is_one_row_an_epoch_in_house_units(tmp_path):
     path.write_text(
         "epoch,step,train_loss_step/weighted_sum,train_loss_epoch/weighted_sum,"
         "val0_epoch/weighted_sum,val0_epoch/forces_mae,val0_epoch/per_atom_energy_mae\n"
-        "0,4,9.0,,,,\n0,9,,,2.0,0.25,0.5\n0,9,,3.0,,,\n1,14,8.0,,,,\n"
+        "0,4,9.0,,,,\n0,9,,,2.0,0.25,0.5\n0,9,,3.0,,,\n1,14,8.0,,,,\n",
+        encoding="utf-8",
     )
     (row,) = nequip.read_curve(path)  # the second epoch was cut short: no validation
     assert row == {
@@ -113,12 +114,12 @@ def test_plain_nequip_train_makes_the_same_model(trained, smoke_model, tmp_path)
     """The exported config and data, run by hand: the same curve and the same model, to the bit."""
     for name in (nequip_config.CONFIG, "train.extxyz", "val.extxyz"):
         shutil.copy(trained.path / name, tmp_path)
-    config = yaml.safe_load((tmp_path / nequip_config.CONFIG).read_text())
+    config = yaml.safe_load((tmp_path / nequip_config.CONFIG).read_text(encoding="utf-8"))
     assert config["data"]["train_file_path"] == "train.extxyz"
     command = [str(Path(sys.prefix) / "bin" / "nequip-train"), "-cn", "config"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     by_hand = nequip.read_curve(tmp_path / "curve" / "metrics.csv")
-    with (trained.path / nequip.CURVE).open() as stream:
+    with (trained.path / nequip.CURVE).open(encoding="utf-8") as stream:
         ours = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
     assert ours == by_hand
     nequip_weights.export(tmp_path, smoke_model.training(1), trained.values["shifts"]["end"])
@@ -141,8 +142,8 @@ def test_a_training_that_fails_says_why(smoke_model, toy_sets, tmp_path, data, r
     if data:
         for name in ("train.extxyz", "val.extxyz"):
             shutil.copy(toy_sets["train"].path / name, tmp_path)
-        text = (tmp_path / "train.extxyz").read_text()
-        (tmp_path / "train.extxyz").write_text(_with_energy(text, "nan"))
+        text = (tmp_path / "train.extxyz").read_text(encoding="utf-8")
+        (tmp_path / "train.extxyz").write_text(_with_energy(text, "nan"), encoding="utf-8")
     training = smoke_model.model_copy(update={"max_steps": 12}).training(1)
     nequip.write(training, dict.fromkeys(("F", "K", "Li", "P"), 0.0), tmp_path)
     with contextlib.chdir(tmp_path), pytest.raises(StageError, match=reason) as caught:

@@ -35,7 +35,7 @@ def elsewhere(model, frames, folder):
         cwd=folder,
         capture_output=True,
     )
-    return json.loads(out.read_text())
+    return json.loads(out.read_text(encoding="utf-8"))
 
 
 def stresses(folder, frames):

@@ -52,7 +52,7 @@ def kill_after(folder: Path, sign: Path) -> None:
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / nequip.CURVE).open() as stream:
+    with (folder / nequip.CURVE).open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -75,7 +75,7 @@ def test_killed_and_gone_on_is_as_never_killed(smoke_model, toy_sets, tmp_path, 
     second = prepared(tmp_path / "second", training, toy_sets)
     curve, begun = nequip.train(second, first)
     assert begun is not None and 0 < begun < STEPS
-    assert "ckpt_path" not in (second / "config.yaml").read_text()
+    assert "ckpt_path" not in (second / "config.yaml").read_text(encoding="utf-8")
     assert curve[-1]["step"] == STEPS
     found, expected = rows(second), rows(whole)
     last = begun // 4 - 1  # of four steps an epoch: killed between its checkpoint and its loss
@@ -115,8 +115,8 @@ def test_what_is_not_gone_on_from(smoke_model, toy_sets, tmp_path):
     assert nequip_resume.take_over(first, prepared(tmp_path / "other", other, toy_sets)) is None
     fewer = tmp_path / "fewer"
     prepared(fewer, training, toy_sets)
-    lines = (fewer / TRAIN_FILE).read_text().splitlines(keepends=True)
-    (fewer / TRAIN_FILE).write_text("".join(lines[int(lines[0]) + 2 :]))
+    lines = (fewer / TRAIN_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
+    (fewer / TRAIN_FILE).write_text("".join(lines[int(lines[0]) + 2 :]), encoding="utf-8")
     nequip.write(training, SHIFTS, fewer)
     assert nequip_resume.take_over(first, fewer) is None
     checkpoint = first / nequip_weights.CHECKPOINT
@@ -134,12 +134,14 @@ def test_a_loss_that_is_no_number_leaves_nothing_to_go_on_from(smoke_model, toy_
     own = {"max_steps": 8, "learning_rate": 1.0, "loss": loss, "dtype": "float32"}
     training = smoke_model.model_copy(update=own).training(3)
     folder = prepared(tmp_path / "work", training, toy_sets)
-    text = (folder / TRAIN_FILE).read_text().splitlines(keepends=True)
+    text = (folder / TRAIN_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
     size = int(text[0]) + 2
     frames = [text[i : i + size] for i in range(0, len(text), size)]
     words = ["energy=1e300" if w.startswith("energy=") else w for w in frames[2][1].split(" ")]
     frames[2][1] = " ".join(words)
-    (folder / TRAIN_FILE).write_text("".join(line for frame in frames for line in frame))
+    (folder / TRAIN_FILE).write_text(
+        "".join(line for frame in frames for line in frame), encoding="utf-8"
+    )
     nequip.write(training, SHIFTS, folder)
     with pytest.raises(
         StageError, match=r"the loss is (inf|nan) at step \d+, with frames .*2"

@@ -66,7 +66,7 @@ def test_native_arguments_reach_nequip_and_are_read_back(smoke_model, toy_sets, 
     for name in ("train.extxyz", "val.extxyz"):
         shutil.copy(toy_sets["train"].path / name, tmp_path)
     nequip.write(training, {"F": -0.5, "K": 0.1, "Li": -1.0, "P": -0.7}, tmp_path)
-    assert "radial_mlp_depth: 2" in (tmp_path / "config.yaml").read_text()
+    assert "radial_mlp_depth: 2" in (tmp_path / "config.yaml").read_text(encoding="utf-8")
     nequip.train(tmp_path)
     export(tmp_path, training)
     frames = read_frames(toy_sets["test"].path / "test.extxyz")[:2]
@@ -133,7 +133,7 @@ def untrained(smoke_model, tmp_path):
     network = Network(
         training=smoke_model.training(1), elements=("F", "Li", "P"), avg_num_neighbors=3.0
     )
-    (tmp_path / NETWORK).write_text(network.model_dump_json())
+    (tmp_path / NETWORK).write_text(network.model_dump_json(), encoding="utf-8")
     save(tmp_path, {n: t.numpy() for n, t in build(network).state_dict().items()})
     return tmp_path
 
@@ -249,8 +249,8 @@ def test_a_header_that_claims_more_than_there_is(untrained):
     ],
 )
 def test_a_description_that_is_wrong(untrained, change, reason):
-    data = json.loads((untrained / NETWORK).read_text())
-    (untrained / NETWORK).write_text(json.dumps(data | change))
+    data = json.loads((untrained / NETWORK).read_text(encoding="utf-8"))
+    (untrained / NETWORK).write_text(json.dumps(data | change), encoding="utf-8")
     with pytest.raises(StageError, match=reason):
         nequip.load(untrained)
 
@@ -266,15 +266,15 @@ def test_a_description_that_is_wrong(untrained, change, reason):
     ],
 )
 def test_a_training_that_is_wrong(untrained, change, reason):
-    data = json.loads((untrained / NETWORK).read_text())
+    data = json.loads((untrained / NETWORK).read_text(encoding="utf-8"))
     data["training"] |= change
-    (untrained / NETWORK).write_text(json.dumps(data))
+    (untrained / NETWORK).write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(StageError, match=reason):
         nequip.load(untrained)
 
 
 def test_no_files_and_no_json(untrained):
-    (untrained / NETWORK).write_text("nonsense")
+    (untrained / NETWORK).write_text("nonsense", encoding="utf-8")
     with pytest.raises(StageError, match=r"model.json describes no model: Invalid JSON"):
         nequip.load(untrained)
     (untrained / WEIGHTS).unlink()

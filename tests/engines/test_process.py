@@ -22,7 +22,7 @@ def python(code: str) -> list[str]:
 
 def test_output_goes_to_the_log(tmp_path: Path) -> None:
     execute(python("import os; print(os.environ['X'])"), tmp_path, "log", environment={"X": "7"})
-    assert (tmp_path / "log").read_text() == "7\n"
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "7\n"
 
 
 def test_a_failure_names_its_last_error_line(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_log_without_errors(tmp_path: Path) -> None:
-    (tmp_path / "log").write_text("a\nb\n")
+    (tmp_path / "log").write_text("a\nb\n", encoding="utf-8")
     assert last_error(tmp_path / "log", ("ERROR",)) == "b"
 
 
@@ -62,10 +62,10 @@ def test_a_program_dies_with_its_worker(tmp_path: Path) -> None:
     )
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     deadline = time.monotonic() + 30
-    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text(encoding="utf-8")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    child = psutil.Process(int((tmp_path / "pid").read_text(encoding="utf-8")))
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     psutil.wait_procs([child], timeout=10)

@@ -17,7 +17,7 @@ from ilmlip.spec.dft import Pseudopotential
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pseudo" / "family"
     folder.mkdir(parents=True)
-    (folder / "Li.upf").write_text("lithium")
+    (folder / "Li.upf").write_text("lithium", encoding="utf-8")
     use_pseudopotentials(tmp_path, monkeypatch, tmp_path / "pseudo")
     return folder
 
@@ -56,7 +56,7 @@ def test_a_family_that_is_not_there_names_those_that_are(family: Path) -> None:
 def test_without_a_folder_the_profile_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
     monkeypatch.setenv("ILMLIP_PROFILE", str(tmp_path / "empty.yaml"))
     with pytest.raises(SpecError, match=r"pseudopotentials: FOLDER.*empty\.yaml"):
         checked_files("family", wanted(), ["Li"], "dft.qe")

@@ -152,7 +152,7 @@ def test_an_input_runs_bare(pair: Atoms, cheap: Qe, tmp_path: Path) -> None:
     shutil.copy(tmp_path / name, bare)
     (bare / "pseudo").symlink_to(PSEUDO / cheap.family)
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    with (bare / "out").open("w") as out:
+    with (bare / "out").open("w", encoding="utf-8") as out:
         environment = {**os.environ, **root}
         subprocess.run(["pw.x", "-in", name], cwd=bare, stdout=out, check=True, env=environment)
     assert qe.read_steps(bare / "out")[-1].label.energy == pytest.approx(label.energy, abs=1e-8)

@@ -93,14 +93,16 @@ def energies(work: Path) -> int:
     """Self-consistent calculations that came to their end."""
     logs = [work / qe.LOG, *work.glob("before-*.out")]
     return sum(
-        len(re.findall("^!", p.read_text(errors="replace"), re.M)) for p in logs if p.exists()
+        len(re.findall("^!", p.read_text(errors="replace", encoding="utf-8"), re.M))
+        for p in logs
+        if p.exists()
     )
 
 
 def in_state(work: Path) -> int:
     """Steps of dynamics that pw.x's restart file has."""
     with contextlib.suppress(OSError, ValueError, IndexError):  # not there, or half of it
-        return int((work / qe.SCRATCH / "pwscf.md").read_text().split()[1])
+        return int((work / qe.SCRATCH / "pwscf.md").read_text(encoding="utf-8").split()[1])
     return 0
 
 
@@ -144,7 +146,7 @@ def test_a_step_in_the_restart_file_is_in_the_output(tmp_path: Path) -> None:
     taken = []
     for name in "abc":
         killed("aimd", tmp_path / name, lambda work: in_state(work) >= 1, 0.01)
-        text = (tmp_path / name / qe.INPUT).read_text()
+        text = (tmp_path / name / qe.INPUT).read_text(encoding="utf-8")
         new = tmp_path / f"{name}-new"
         new.mkdir()
         args = (text, "md", qe.LOG, qe.SCRATCH, qe.read_steps)
@@ -156,7 +158,7 @@ def test_what_does_not_belong_together_is_not_gone_on_with(tmp_path: Path) -> No
     """Files of two moments, of another input, or half of one: it begins anew."""
     # half a second into the next step, which takes more than one
     killed("aimd", tmp_path / "a", lambda work: in_state(work) >= 2, 0.5)
-    text = (tmp_path / "a" / qe.INPUT).read_text()
+    text = (tmp_path / "a" / qe.INPUT).read_text(encoding="utf-8")
     done = qe.read_steps(tmp_path / "a" / qe.LOG)
     state = tmp_path / "a" / qe.SCRATCH / "pwscf.md"
 
@@ -168,11 +170,11 @@ def test_what_does_not_belong_together_is_not_gone_on_with(tmp_path: Path) -> No
 
     assert taken("good") >= 2
     assert taken("other", text + "! another\n") == 0
-    whole = state.read_text()
+    whole = state.read_text(encoding="utf-8")
     words = whole.split()
-    state.write_text(whole.replace(f" {words[1]} ", f" {int(words[1]) - 1} ", 1))
+    state.write_text(whole.replace(f" {words[1]} ", f" {int(words[1]) - 1} ", 1), encoding="utf-8")
     assert taken("older") == 0
-    state.write_text("")
+    state.write_text("", encoding="utf-8")
     assert taken("half") == 0
     # the configuration of the last step once more, as if its own were a new one
     assert qe_restart.follows(done[0], done[1])

@@ -40,7 +40,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vasp:
     for element, folder in (("F", "F"), ("Li", "Li_sv"), ("P", "P")):
         file = tmp_path / "pseudo" / "potpaw_PBE.54" / folder / "POTCAR"
         file.parent.mkdir(parents=True)
-        file.write_text(f"{element}\n")
+        file.write_text(f"{element}\n", encoding="utf-8")
         md5 = hashlib.md5(file.read_bytes()).hexdigest()
         table[element] = Pseudopotential(file=folder, md5=md5)
     use_program(tmp_path, monkeypatch)
@@ -59,7 +59,7 @@ def use_program(
             "programs": {"vasp": {"command": command, **program}},
         }
     )
-    (folder / "profile.yaml").write_text(text)
+    (folder / "profile.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("ILMLIP_PROFILE", str(folder / "profile.yaml"))
 
 
@@ -109,7 +109,7 @@ def test_a_label_has_the_frame_s_order_and_ase_s_signs(
     wanted.calc = vasp_standin.potential()
     with opened(settings, tmp_path) as session:
         found = session.label(pair)
-        potcar = (tmp_path / "work" / vasp.POTCAR).read_text()
+        potcar = (tmp_path / "work" / vasp.POTCAR).read_text(encoding="utf-8")
         assert session.tools() == {"vasp": "6.4.2-standin"}
     assert found.stress is not None and potcar.split() == ["F", "Li", "P"]
     # the free energy, and not the one extrapolated to zero smearing
@@ -151,7 +151,7 @@ def test_the_next_label_starts_from_the_last_wavefunctions(
     with opened(settings, tmp_path) as session:
         for atoms in (pair, pair, other):
             session.label(atoms)
-            starts.append((work / vasp.RESULT).read_text().count("<scstep>"))
+            starts.append((work / vasp.RESULT).read_text(encoding="utf-8").count("<scstep>"))
     assert starts == [vasp_standin.COLD, vasp_standin.WARM, vasp_standin.COLD]
 
 
@@ -217,6 +217,6 @@ def test_without_the_program_the_remedy_is_said(
     settings: Vasp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    (tmp_path / "profile.yaml").write_text("")
+    (tmp_path / "profile.yaml").write_text("", encoding="utf-8")
     with pytest.raises(StageError, match="vasp_std is not found on PATH"):
         opened(settings, tmp_path)

@@ -73,23 +73,27 @@ def main() -> None:
     behaviour = sys.argv[1] if len(sys.argv) > 1 else ""
     if behaviour == "hangs":
         time.sleep(60)
-    tags = dict(line.split(" = ") for line in Path("INCAR").read_text().splitlines())
+    tags = dict(
+        line.split(" = ") for line in Path("INCAR").read_text(encoding="utf-8").splitlines()
+    )
     atoms = read("POSCAR", format="vasp")
     order = list(dict.fromkeys(atoms.get_chemical_symbols()))
-    if Path("POTCAR").read_text().split() != order:
+    if Path("POTCAR").read_text(encoding="utf-8").split() != order:
         sys.exit("ERROR: the type information on POSCAR and POTCAR are incompatible")
     if behaviour == "stops":
         sys.exit("VERY BAD NEWS! internal error in subroutine SGRCON")
     if behaviour == "dies":
-        Path("vasprun.xml").write_text(vasprun(atoms, COLD)[:-900])
+        Path("vasprun.xml").write_text(vasprun(atoms, COLD)[:-900], encoding="utf-8")
         os._exit(0)
     needed = WARM if tags["ISTART"] == "1" and Path("WAVECAR").exists() else COLD
     steps = min(needed, int(tags["NELM"]))
-    Path("vasprun.xml").write_text(vasprun(atoms, steps))
+    Path("vasprun.xml").write_text(vasprun(atoms, steps), encoding="utf-8")
     if behaviour != "no-outcar":
         reached = "because EDIFF is reached" if steps == needed else "EDIFF was not reached"
-        Path("OUTCAR").write_text(f"------------------------ aborting loop {reached} ----\n")
-    Path("WAVECAR").write_text("waves")
+        Path("OUTCAR").write_text(
+            f"------------------------ aborting loop {reached} ----\n", encoding="utf-8"
+        )
+    Path("WAVECAR").write_text("waves", encoding="utf-8")
 
 
 if __name__ == "__main__":

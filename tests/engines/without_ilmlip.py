@@ -28,7 +28,7 @@ def main(model: str, frames: str, out: str) -> None:
                 "stress": atoms.get_stress().tolist(),
             }
         )
-    Path(out).write_text(json.dumps(found))
+    Path(out).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def forge(root: Path, owner: Owner | str, touched: float = 0.0) -> Path:
     """A claim as another process leaves it, touched at a time by the wall clock."""
     path = root / "claims" / f"{KEY}.json"
-    path.write_text(owner if isinstance(owner, str) else json.dumps(owner.plain()))
+    path.write_text(
+        owner if isinstance(owner, str) else json.dumps(owner.plain()), encoding="utf-8"
+    )
     os.utime(path, (touched, touched))
     return path
 
@@ -150,12 +152,16 @@ def test_a_clock_that_is_set_makes_no_living_claim_dead(root: Path, jump: str) -
     try:
         assert holder.stdout is not None and holder.stdout.readline().strip() == b"True"
         asks = [str(FAKETIME), "-f", jump, sys.executable, "-c", HOLD.replace("60", "0")]
-        taken = subprocess.run([*asks, str(root), KEY], capture_output=True, text=True, check=True)
+        taken = subprocess.run(
+            [*asks, str(root), KEY], capture_output=True, text=True, check=True, encoding="utf-8"
+        )
         assert taken.stdout.strip() == "False"
     finally:
         holder.kill()
         holder.wait()
-    taken = subprocess.run([*asks, str(root), KEY], capture_output=True, text=True, check=True)
+    taken = subprocess.run(
+        [*asks, str(root), KEY], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert taken.stdout.strip() == "True"
 
 
@@ -212,7 +218,10 @@ time.sleep(3)
 def test_of_many_that_find_a_claim_dead_one_takes_it(root: Path) -> None:
     dead = json.dumps(replace(me(), born=0.5).plain())
     for i in range(200):
-        (root / "claims" / f"probe-k1-{i}.json").write_text(dead)
+        (root / "claims" / f"probe-k1-{i}.json").write_text(dead, encoding="utf-8")
     words = [sys.executable, "-c", RACE, str(root), str(time.time() + 2.0)]
-    racers = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    racers = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        for _ in range(6)
+    ]
     assert sum(int(racer.communicate(timeout=60)[0]) for racer in racers) == 200

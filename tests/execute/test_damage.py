@@ -36,7 +36,7 @@ def flip(folder: Path) -> None:
 
 
 def cut(folder: Path) -> None:
-    with (folder / "name.txt").open("r+") as file:
+    with (folder / "name.txt").open("r+", encoding="utf-8") as file:
         file.truncate(1)
 
 
@@ -46,12 +46,15 @@ def lose(folder: Path) -> None:
 
 def half_a_manifest(folder: Path) -> None:
     file = folder / "manifest.json"
-    file.write_text(file.read_text()[:50])
+    file.write_text(file.read_text(encoding="utf-8")[:50], encoding="utf-8")
 
 
 def other_values(folder: Path) -> None:
     file = folder / "manifest.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"values": {"name": "x"}}))
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"values": {"name": "x"}}),
+        encoding="utf-8",
+    )
 
 
 def no_manifest(folder: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_read_only_store(tmp_path: Path) -> None:
 
 def test_what_is_no_matter_of_disks_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), disk.explained(tmp_path):
-        (tmp_path / "nowhere").read_text()
+        (tmp_path / "nowhere").read_text(encoding="utf-8")
     refused = pytest.raises(StoreError, match=r"cannot be written \(Input/output error\)")
     with refused, disk.explained(tmp_path):
         raise OSError(5, "Input/output error", "file")

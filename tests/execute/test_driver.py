@@ -81,11 +81,11 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     failure = store.failure(bad)
     assert failure is not None
     assert (failure.reason, failure.command) == ("told to fail", "probe --fail")
-    assert "told to fail" in Path(failure.log).read_text()
+    assert "told to fail" in Path(failure.log).read_text(encoding="utf-8")
     unforeseen = store.failure(odd)
     assert unforeseen is not None
     assert unforeseen.reason == "ZeroDivisionError: told to raise"
-    assert "Traceback" in Path(unforeseen.log).read_text()
+    assert "Traceback" in Path(unforeseen.log).read_text(encoding="utf-8")
     assert states(plan, store)[bad] == "failed"
     # again: only what failed, and what waited for it
     flag.unlink()
@@ -175,7 +175,9 @@ def test_two_drivers_share_a_store(tmp_path: Path) -> None:
     Store(tmp_path).prepare()
     code = DRIVER.format(tests=str(Path(__file__).parent), root=str(tmp_path))
     both = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
         for _ in range(2)
     ]
     for process in both:
@@ -229,7 +231,10 @@ def test_an_interrupted_driver_leaves_no_process(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "claims").glob("*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
-    workers = [json.loads(path.read_text())["pid"] for path in (tmp_path / "claims").glob("*.json")]
+    workers = [
+        json.loads(path.read_text(encoding="utf-8"))["pid"]
+        for path in (tmp_path / "claims").glob("*.json")
+    ]
     assert len(workers) == 2
     driver.send_signal(signal.SIGINT)
     driver.wait(timeout=30)

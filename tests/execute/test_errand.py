@@ -90,7 +90,7 @@ def test_a_worker_that_never_begins_ends_the_job(tmp_path: Path) -> None:
 
 def begun(job: Errand, *lines: dict[str, object], ago: float) -> Errand:
     """An errand whose worker has reported these lines, and that began some seconds ago."""
-    job.report.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    job.report.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     job.began = time.monotonic() - ago
     return job
 

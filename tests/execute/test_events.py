@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def said(events: Events) -> list[dict[str, Any]]:
-    lines = (events.folder / "events.jsonl").read_text().splitlines()
+    lines = (events.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines]
     for event in found:
         del event["time"]
@@ -51,7 +51,7 @@ def test_a_run_is_opened_again_by_another_process(root: Path) -> None:
     events = Events(root)
     events.start(detached=True, **WHAT)
     assert (events.folder / "detached").exists()
-    assert (events.folder / "driver.pid").read_text() == f"{os.getpid()}\n"
+    assert (events.folder / "driver.pid").read_text(encoding="utf-8") == f"{os.getpid()}\n"
     events.leave()
     assert not (events.folder / "driver.pid").exists()
     code = (
@@ -61,7 +61,7 @@ def test_a_run_is_opened_again_by_another_process(root: Path) -> None:
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(root), events.run])
     assert other.wait() == 0
-    assert (events.folder / "driver.pid").read_text() == f"{other.pid}\n"
+    assert (events.folder / "driver.pid").read_text(encoding="utf-8") == f"{other.pid}\n"
     assert [event["event"] for event in said(events)] == ["start", "task"]
 
 
@@ -74,8 +74,8 @@ def test_only_a_run_that_began_is_opened_again(root: Path) -> None:
 def test_half_a_line_spoils_no_other(root: Path) -> None:
     events = Events(root)
     events.start(**WHAT)
-    with (events.folder / "events.jsonl").open("a") as lines:
+    with (events.folder / "events.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('{"event": "ta')
     Events.reopen(root, events.run).end("done", {})
-    lines_ = (events.folder / "events.jsonl").read_text().splitlines()
+    lines_ = (events.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert lines_[1] == '{"event": "ta' and json.loads(lines_[2])["event"] == "end"

@@ -79,7 +79,7 @@ def test_killed_twice_it_ends_with_all_its_steps(toy_sets, smoke_model, tmp_path
     result = store.result(task.key)
     assert result is not None and result.values["steps"] == 600
     assert 0 < result.notes["went_on_from_step"] < 600
-    curve = (result.path / "curve.csv").read_text().splitlines()
+    curve = (result.path / "curve.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[1] for row in curve[1:]] == [f"{i}.0" for i in range(150)]
     assert not list((store.root / "work").iterdir())
     assert not (store.root / "failed" / "train" / task.key).exists()

@@ -44,7 +44,7 @@ def test_the_comparison_sees_what_differs(tmp_path: Path, monkeypatch: pytest.Mo
         drive(plan, tmp_path / name / "store")
     assert kills.differences(tmp_path / "alone", tmp_path / "disturbed") == []
     store = Store(tmp_path / "disturbed" / "store")
-    (store.folder(keys[0]) / "name.txt").write_text("other")
+    (store.folder(keys[0]) / "name.txt").write_text("other", encoding="utf-8")
     (store.folder(keys[1]) / "manifest.json").unlink()
     left = store.new_work(keys[2])
     found = "\n".join(kills.differences(tmp_path / "alone", tmp_path / "disturbed"))

@@ -61,7 +61,7 @@ def test_labels_that_fail_at_random(
     assert {key for one in sets for keys in one.missing.values() for key in keys} == failed
 
     assert main(["report", *WORDS, "-o", "page.html"]) == 0
-    page = Path("page.html").read_text()
+    page = Path("page.html").read_text(encoding="utf-8")
     assert all(key in page for key in failed)
 
     labels = {key for key in store.keys("results") if key.startswith("label-")}

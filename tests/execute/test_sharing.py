@@ -28,6 +28,7 @@ def test_each_task_runs_once(drivers: int, tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
         )
         for _ in range(drivers)
     ]
@@ -36,7 +37,7 @@ def test_each_task_runs_once(drivers: int, tmp_path: Path) -> None:
         assert driver.returncode == 0, out
     ends: Counter[str] = Counter()
     for report in (store.root / "jobs").glob("*/*.jsonl"):
-        for line in report.read_text().splitlines():
+        for line in report.read_text(encoding="utf-8").splitlines():
             said = json.loads(line)
             ends[said.get("end", "")] += said.get("state") == "done"
     del ends[""]

@@ -61,14 +61,14 @@ def test_the_modules_of_this_cluster_come_from_its_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile = tmp_path / "profile.yaml"
-    profile.write_text("slurm: {setup: [module load qe]}\n")
+    profile.write_text("slurm: {setup: [module load qe]}\n", encoding="utf-8")
     monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
     assert sbatch(Cluster(executor="slurm"), "label")["setup"] == ["module load qe"]
 
 
 def program(folder: Path, name: str, text: str) -> None:
     path = folder / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
@@ -114,7 +114,9 @@ def test_a_run_is_found_again_from_its_records(tmp_path: Path) -> None:
         Element("12_1", ("label-k1-c",), "00002-label.jsonl", 10),
     )
     run.add(Record("12", "label", elements, ("afterok:11",)))
-    (run.folder / "00001-label.jsonl").write_text('{"end": "label-k1-a", "state": "done"}\n')
+    (run.folder / "00001-label.jsonl").write_text(
+        '{"end": "label-k1-a", "state": "done"}\n', encoding="utf-8"
+    )
     assert run.records()[0].waits == ("afterok:11",)
     waiting = {"12_0": slurm.Waiting("RUNNING", "None"), "99": slurm.Waiting("RUNNING", "None")}
     found = queued(tmp_path, waiting)

@@ -31,7 +31,7 @@ def test_jobs_that_ended_well_leave_their_reports_alone(tmp_path: Path) -> None:
     (run,) = (tmp_path / "jobs").iterdir()
     files = [path for path in run.rglob("*") if path.is_file()]
     assert [path.name for path in files] == ["done.jsonl"]
-    said = [json.loads(line) for line in files[0].read_text().splitlines()]
+    said = [json.loads(line) for line in files[0].read_text(encoding="utf-8").splitlines()]
     assert {one["end"] for one in said if one.get("state") == "done"} == keys
 
 
@@ -41,7 +41,7 @@ def test_a_job_with_a_failure_keeps_everything(tmp_path: Path) -> None:
     drive(plan, tmp_path, "local")
     (run,) = (tmp_path / "jobs").iterdir()
     (report,) = run.glob("*.jsonl")
-    assert f'"end": "{bad}", "state": "failed"' in report.read_text()
+    assert f'"end": "{bad}", "state": "failed"' in report.read_text(encoding="utf-8")
     assert list(run.glob("*/*_log.err")) and list(run.glob("*/*.pkl"))
 
 
@@ -58,7 +58,7 @@ def test_what_dead_attempts_left_goes_and_the_rest_stays(tmp_path: Path) -> None
         for half in halves:
             half.mkdir()
         dead = tmp_path / "claims" / f"{key}.json"
-        dead.write_text(json.dumps(me().plain() | {"born": 1.0}))
+        dead.write_text(json.dumps(me().plain() | {"born": 1.0}), encoding="utf-8")
         return [store.new_work(key), store.failed_folder(key), *halves, dead]
 
     gone, kept, foreign = litter(done), litter(claimed), litter(other)
@@ -77,7 +77,7 @@ def test_what_a_worker_left_that_died_when_it_had_published(tmp_path: Path) -> N
     drive(plan, tmp_path)
     store = Store(tmp_path)
     left = store.new_work(key)
-    (left / "scratch").write_text("x")
+    (left / "scratch").write_text("x", encoding="utf-8")
     assert do(store, Claims(tmp_path), plan.tasks[key]) == "there"
     assert not left.exists()
 
@@ -100,19 +100,23 @@ def test_a_worker_outlives_its_controller(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.prepare()
     code = ORPHAN.format(tests=str(Path(__file__).parent), root=str(tmp_path))
-    driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     end = time.monotonic() + 120
     while not (claims := list((tmp_path / "claims").glob("*.json"))):
         assert time.monotonic() < end
         time.sleep(0.05)
-    worker = psutil.Process(json.loads(claims[0].read_text())["pid"])
+    worker = psutil.Process(json.loads(claims[0].read_text(encoding="utf-8"))["pid"])
     controller = worker.parent()
     assert controller is not None and "submitit.local._local" in controller.cmdline()
     controller.kill()
     out, _ = driver.communicate(timeout=120)
     assert out.split() == ["done", "0"]
     assert len(store.keys()) == 1
-    reports = "".join(path.read_text() for path in (tmp_path / "jobs").glob("*/*.jsonl"))
+    reports = "".join(
+        path.read_text(encoding="utf-8") for path in (tmp_path / "jobs").glob("*/*.jsonl")
+    )
     assert reports.count('"state": "done"') == 1
     assert not store.keys("failed") and not list((tmp_path / "work").iterdir())
 
@@ -127,7 +131,7 @@ def test_what_a_dead_run_did_not_tell(tmp_path: Path) -> None:
     dead = Events(tmp_path)
     dead.start(study="s", study_key="k", spec={}, params={})
     dead.task(told)
-    with (dead.folder / "events.jsonl").open("a") as lines:
+    with (dead.folder / "events.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('{"event": "ta')
     present = {told.key, untold.key}
     assert unsaid(plan, store, present) == [untold]

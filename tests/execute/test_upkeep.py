@@ -51,13 +51,16 @@ def test_every_kind_of_damage_is_found_and_made_again(store: Store) -> None:
     assert list(upkeep.damages(store)) == []
     before = {key: store.result(key).digest for key in plan.tasks}
     a, b, c, d, e, _ = plan.tasks
-    (store.folder(a) / "name.txt").write_text("b\n")
+    (store.folder(a) / "name.txt").write_text("b\n", encoding="utf-8")
     (store.folder(b) / "name.txt").unlink()
     manifest = store.folder(c) / "manifest.json"
-    manifest.write_text(manifest.read_text()[:40])
+    manifest.write_text(manifest.read_text(encoding="utf-8")[:40], encoding="utf-8")
     (store.folder(d) / "manifest.json").unlink()
     manifest = store.folder(e) / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"values": {"name": "x"}}))
+    manifest.write_text(
+        json.dumps(json.loads(manifest.read_text(encoding="utf-8")) | {"values": {"name": "x"}}),
+        encoding="utf-8",
+    )
     found = {one.key: one.what for one in upkeep.damages(store)}
     assert found.keys() == {a, b, c, d, e}
     assert "name.txt" in found[a] and "name.txt" in found[b] and "values" in found[e]
@@ -109,7 +112,9 @@ def test_the_commands(tmp_path: Path) -> None:
         none = ilmlip(command, *words, cwd=tmp_path)
         assert none.code == 2 and "there is no store" in none.err
     Store(tmp_path / "store").prepare()
-    (tmp_path / "study.yaml").write_text(ilmlip("freeze", *words, cwd=tmp_path).out)
+    (tmp_path / "study.yaml").write_text(
+        ilmlip("freeze", *words, cwd=tmp_path).out, encoding="utf-8"
+    )
     empty = ilmlip("fsck", cwd=tmp_path)
     assert empty.code == 0 and "0 of 0 results are damaged" in empty.out
     plan = probes("ab")
@@ -117,7 +122,7 @@ def test_the_commands(tmp_path: Path) -> None:
     run(store, plan)
     assert ilmlip("du", "--json", cwd=tmp_path).json["bytes"] > 100
     first = next(iter(plan.tasks))
-    (store.folder(first) / "name.txt").write_text("other\n")
+    (store.folder(first) / "name.txt").write_text("other\n", encoding="utf-8")
     damaged = ilmlip("fsck", "--json", cwd=tmp_path)
     assert damaged.code == 1 and [one["key"] for one in damaged.json["damaged"]] == [first]
     assert store.result(first) is not None

@@ -28,7 +28,9 @@ def test_keys_of_another_scheme(tmp_path: Path, scheme: str) -> None:
         present_keys(store)
     if scheme != "k0":
         return
-    (tmp_path / "study.yaml").write_text(ilmlip("freeze", *WORDS, cwd=tmp_path).out)
+    (tmp_path / "study.yaml").write_text(
+        ilmlip("freeze", *WORDS, cwd=tmp_path).out, encoding="utf-8"
+    )
     for command in (("run", *WORDS), ("plan", *WORDS), ("status", *WORDS), ("gc", "study.yaml")):
         refused = ilmlip(*command, cwd=tmp_path)
         assert refused.code == 1 and REMEDY in refused.err and "Traceback" not in refused.err
@@ -50,7 +52,7 @@ def test_a_manifest_of_another_version(tmp_path: Path, change: dict, said: str) 
     } | change  # fmt: skip
     manifest = {name: value for name, value in manifest.items() if value is not None}
     store.folder(key).mkdir(parents=True)
-    (store.folder(key) / "manifest.json").write_text(json.dumps(manifest))
+    (store.folder(key) / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     for command in ("run", "plan"):
         refused = ilmlip(command, *WORDS, cwd=tmp_path)
         assert refused.code == 1 and "Traceback" not in refused.err
@@ -69,7 +71,7 @@ def test_a_worker_of_another_version_fails_the_task_by_name(tmp_path: Path) -> N
     packed[2]["stage"] = "of_later"
     report = tmp_path / "report.jsonl"
     work(tmp_path, packed, report, 1)
-    said = [json.loads(line) for line in report.read_text().splitlines()]
+    said = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
     ends = {one["end"]: one["state"] for one in said if "end" in one}
     assert ends == {other: "failed", keys[1]: "failed", keys[2]: "failed", keys[3]: "done"}
     reason = store.failure(other).reason

@@ -52,7 +52,7 @@ def label(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", str(folder / "3-label.sh")],
         capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
 
 
 def place_of(folder: Path) -> Path:
@@ -63,13 +63,13 @@ def place_of(folder: Path) -> Path:
 def write_dump(folder: Path) -> None:
     """The dump that a sampling would leave: a pair in a box of 6.4 Å, its atoms moved a little."""
     place = place_of(folder)
-    wanted = json.loads((place / "frames.json").read_text())
+    wanted = json.loads((place / "frames.json").read_text(encoding="utf-8"))
     elements = read_one(place / "structure.extxyz", 0).get_chemical_symbols()
     pair = read_one(FRAME, 0)
     order = [i for e in dict.fromkeys(elements) for i, a in enumerate(pair) if a.symbol == e]
     assert [pair[i].symbol for i in order] == elements
     rng = np.random.default_rng(1)
-    with (folder / wanted["dump"]).open("w") as out:
+    with (folder / wanted["dump"]).open("w", encoding="utf-8") as out:
         for step in wanted["steps"]:
             out.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{len(order)}\n")
             out.write("ITEM: BOX BOUNDS pp pp pp\n" + "0 6.4\n" * 3)
@@ -84,14 +84,14 @@ def test_an_input_and_what_it_takes(exported: Path, spec: Spec) -> None:
     assert {p.name for p in place.iterdir()} == {
         "frames.json", "structure.extxyz", "in.pw", "pseudo.md5",
     }  # fmt: skip
-    text = (place / "in.pw").read_text()
+    text = (place / "in.pw").read_text(encoding="utf-8")
     assert "K_POINTS gamma" in text and not re.search(r"= '/", text)
     assert spec.dft.qe is not None
-    readme = (exported / "README.md").read_text()
+    readme = (exported / "README.md").read_text(encoding="utf-8")
     for element in ("Li", "P", "F"):
         one = spec.dft.qe.pseudopotentials[element]
         line = f"../../pseudo/{spec.dft.qe.family}/{one.file}"
-        assert f"{one.md5}  {line}\n" in (place / "pseudo.md5").read_text()
+        assert f"{one.md5}  {line}\n" in (place / "pseudo.md5").read_text(encoding="utf-8")
         assert f"| {element} | `{line.removeprefix('../../')}` | `{one.md5}` |" in readme
     assert spec.dft.qe.pseudopotentials["H"].md5 not in readme
     assert "dft.retries" in readme and "{" not in readme.split("## What it takes")[1]
@@ -104,7 +104,7 @@ def test_pseudopotentials_that_are_not_there_or_others(exported: Path, spec: Spe
     assert spec.dft.qe is not None
     family = exported / "pseudo" / spec.dft.qe.family
     family.mkdir(parents=True)
-    (family / "F.upf").write_text("another fluorine")
+    (family / "F.upf").write_text("another fluorine", encoding="utf-8")
     done = label(exported)
     assert "has MD5" in done.stderr and "stopped in 3-label/" in done.stderr
     assert not (place_of(exported) / "done").exists()
@@ -165,19 +165,19 @@ def test_a_bare_run_gives_the_label(
 
     # a frame whose input is the same is not computed again, one whose input changed is
     (place / "done").unlink()
-    text = (place / "frame-1.in").read_text()
-    (place / "frame-1.in").write_text(text.replace("0.", "1.", 1))
+    text = (place / "frame-1.in").read_text(encoding="utf-8")
+    (place / "frame-1.in").write_text(text.replace("0.", "1.", 1), encoding="utf-8")
     before = [(place / f"frame-{i}.out").stat().st_mtime_ns for i in range(2)]
     assert label(exported).returncode == 0
     after = [(place / f"frame-{i}.out").stat().st_mtime_ns for i in range(2)]
     assert before[0] == after[0] and before[1] < after[1]
-    assert (place / "frame-1.in").read_text() == text
+    assert (place / "frame-1.in").read_text(encoding="utf-8") == text
 
     # one that does not converge stops the step and is named
     (place / "done").unlink()
-    template = (place / "in.pw").read_text()
+    template = (place / "in.pw").read_text(encoding="utf-8")
     (place / "in.pw").write_text(
-        re.sub(r"electron_maxstep *= *\d+", "electron_maxstep = 2", template)
+        re.sub(r"electron_maxstep *= *\d+", "electron_maxstep = 2", template), encoding="utf-8"
     )
     again = label(exported)
     assert again.returncode != 0 and "stopped in 3-label/" in again.stderr

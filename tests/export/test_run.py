@@ -51,7 +51,7 @@ def ran(smoke: Smoke, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     base = Path(tmp_path_factory.mktemp("export"))
     folder, blocked = base / "my study", base / "blocked"
     blocked.mkdir()
-    (blocked / "sitecustomize.py").write_text(BLOCKER)
+    (blocked / "sitecustomize.py").write_text(BLOCKER, encoding="utf-8")
     spec = load(SMOKE)
     plan, store = compile_study([spec]), Store(smoke.folder / "store")
     write_export(plan, [spec], folder, store)
@@ -64,19 +64,19 @@ def ran(smoke: Smoke, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     gone = subprocess.run(
         ["python", "-c", "import ilmlip"],
         env=environment, cwd=base, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert gone.returncode != 0 and "ilmlip is not here" in gone.stderr
     done = subprocess.run(
         ["bash", str(folder / "run_all.sh")],
         env=environment, cwd=base, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return Ran(folder, plan, lay_out(plan), store)
 
 
 def test_time_limits_are_those_of_what_was_measured(ran: Ran) -> None:
     for script in ran.folder.glob("*.sh"):
-        assert "is a guess" not in script.read_text()
+        assert "is a guess" not in script.read_text(encoding="utf-8")
 
 
 def test_labels_are_the_same(ran: Ran) -> None:
@@ -98,7 +98,7 @@ def test_datasets_are_the_same_files(ran: Ran) -> None:
         if task.stage == "dataset":
             for ours in ran.store.folder(task.key).glob("*.extxyz"):
                 theirs = ran.folder / ran.layout.folders[task.key] / ours.name
-                assert theirs.read_text() == ours.read_text()
+                assert theirs.read_text(encoding="utf-8") == ours.read_text(encoding="utf-8")
                 compared += 1
     assert compared == 2 * 2 + 6
 
@@ -107,7 +107,9 @@ def test_trainings_start_from_the_same_config(ran: Ran) -> None:
     for task in ran.plan:
         if task.stage == "train":
             folders = (ran.store.folder(task.key), ran.folder / ran.layout.folders[task.key])
-            ours, theirs = (yaml.safe_load((f / "config.yaml").read_text()) for f in folders)
+            ours, theirs = (
+                yaml.safe_load((f / "config.yaml").read_text(encoding="utf-8")) for f in folders
+            )
             for name in ("train", "val"):
                 del ours["data"][f"{name}_file_path"], theirs["data"][f"{name}_file_path"]
             assert ours == theirs
@@ -147,7 +149,7 @@ def test_errors_are_the_same(ran: Ran) -> None:
     matrix, _ = ran.plan.outputs[0]["matrix"]
     wanted = 0
     for key in ran.plan.tasks[matrix].needs["evaluations"]:
-        values = json.loads((ran.store.folder(key) / "errors.json").read_text())
+        values = json.loads((ran.store.folder(key) / "errors.json").read_text(encoding="utf-8"))
         about = ran.plan.tasks[key].about
         linear = about["kind"] == "linear"
         model = (
@@ -168,7 +170,11 @@ def test_errors_are_the_same(ran: Ran) -> None:
 def test_what_is_done_is_skipped(ran: Ran) -> None:
     before = (ran.folder / "5-train/0.4-seed1/model.ckpt").stat().st_mtime
     done = subprocess.run(
-        ["bash", str(ran.folder / "5-train.sh")], capture_output=True, text=True, check=False
+        ["bash", str(ran.folder / "5-train.sh")],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0 and done.stdout == ""
     assert (ran.folder / "5-train/0.4-seed1/model.ckpt").stat().st_mtime == before
@@ -179,7 +185,7 @@ def test_a_program_that_fails_stops_the_step_and_is_named(ran: Ran) -> None:
     done = subprocess.run(
         ["bash", str(ran.folder / "2-sample.sh"), "2-sample/0.4-0/"],
         env={**os.environ, "LMP": "false"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert done.returncode != 0
     assert "stopped in 2-sample/0.4-0" in done.stderr
     assert not (ran.folder / "2-sample/0.4-0/done").exists()

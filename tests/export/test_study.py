@@ -34,7 +34,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = load(QUICK)
     notes = write_export(compile_study([spec]), [spec], folder)
     assert len(notes) == 3  # no figure, no findings, no quorum
-    assert all(note in (folder / "README.md").read_text() for note in notes)
+    assert all(note in (folder / "README.md").read_text(encoding="utf-8") for note in notes)
     return folder
 
 
@@ -47,7 +47,7 @@ def test_every_step_has_its_folder_and_script(exported: Path) -> None:
             "0.0-1", "0.2-1", "0.4-0", "0.4-1", "0.6-0", "0.6-1", "0.8-1", "1.0-1",
         }  # fmt: skip
     for step in STAGES:
-        assert f"`{step}`" in (exported / "README.md").read_text()
+        assert f"`{step}`" in (exported / "README.md").read_text(encoding="utf-8")
 
 
 def test_scripts_are_shell_and_sbatch(exported: Path) -> None:
@@ -56,7 +56,7 @@ def test_scripts_are_shell_and_sbatch(exported: Path) -> None:
     for path in scripts:
         subprocess.run(["bash", "-n", path], check=True)
         assert os.access(path, os.X_OK)
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
         assert lines[0] == "#!/bin/bash"
         first = next(i for i, line in enumerate(lines) if line and not line.startswith("#"))
         options = [line.split()[1] for line in lines[:first] if line.startswith("#SBATCH")]
@@ -68,28 +68,34 @@ def test_scripts_are_shell_and_sbatch(exported: Path) -> None:
 
 def test_a_script_finds_its_folder_when_slurm_runs_a_copy(exported: Path, tmp_path: Path) -> None:
     copy = tmp_path / "slurm_script"
-    text = (exported / "6-evaluate.sh").read_text()
-    copy.write_text(text.partition('"$python" tools')[0] + "pwd\n")
+    text = (exported / "6-evaluate.sh").read_text(encoding="utf-8")
+    copy.write_text(text.partition('"$python" tools')[0] + "pwd\n", encoding="utf-8")
     environment = {**os.environ, "SLURM_SUBMIT_DIR": str(exported)}
     done = subprocess.run(
-        ["bash", copy], capture_output=True, text=True, env=environment, cwd="/", check=True
+        ["bash", copy],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd="/",
+        check=True,
+        encoding="utf-8",
     )
     assert Path(done.stdout.strip()) == exported
 
 
 def test_nothing_in_it_names_ilmlip_as_a_module(exported: Path) -> None:
     for path in [*exported.rglob("*.py"), *exported.glob("*.sh")]:
-        assert "ilmlip" not in path.read_text()
+        assert "ilmlip" not in path.read_text(encoding="utf-8")
     assert {p.name for p in (exported / "tools").iterdir()} == {p.name for p in TOOLS.glob("*.py")}
 
 
 def test_splits_are_those_of_the_stage(exported: Path) -> None:
-    plan = json.loads((exported / "4-dataset/train-0.4+0.6/split.json").read_text())
+    plan = json.loads((exported / "4-dataset/train-0.4+0.6/split.json").read_text(encoding="utf-8"))
     formulas, steps = [], []
     for source in plan["from"]:
         folder = (exported / source["file"]).parent
         formula = read(folder / "structure.extxyz").get_chemical_formula()
-        wanted = json.loads((folder / "frames.json").read_text())["steps"]
+        wanted = json.loads((folder / "frames.json").read_text(encoding="utf-8"))["steps"]
         steps.append([wanted[i] for i in source["frames"]])
         formulas += [formula] * len(source["frames"])
     assert steps == [[200, 400, 600, 800, 1000]] * 2
@@ -97,7 +103,7 @@ def test_splits_are_those_of_the_stage(exported: Path) -> None:
     found = stratified(_by_alphabet(formulas), data.validation_fraction, data.seed)
     assert plan["split"] == found
     assert len(found["val"]) == 2
-    tests = json.loads((exported / "4-dataset/test-0.4/split.json").read_text())
+    tests = json.loads((exported / "4-dataset/test-0.4/split.json").read_text(encoding="utf-8"))
     assert tests["split"] == {"test": [0, 1, 2, 3, 4]}
     assert [source["file"] for source in tests["from"]] == ["3-label/0.4-1/labelled.extxyz"]
 
@@ -112,13 +118,13 @@ def _by_alphabet(formulas: list[str]) -> list[str]:
 
 def test_trainings_read_the_data_where_it_is(exported: Path) -> None:
     folder = exported / "5-train/0.4+0.6-seed1"
-    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     assert config["data"]["train_file_path"] == "../../4-dataset/train-0.4+0.6/train.extxyz"
     assert config["data"]["val_file_path"] == "../../4-dataset/train-0.4+0.6/val.extxyz"
     assert config["training_module"]["model"]["type_names"] == ["C", "F", "H", "Li", "N", "P"]
-    how = json.loads((folder / "training.json").read_text())
+    how = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert how == {"shifts": "least_squares", "refit_shifts": True}
-    asked = json.loads((exported / "6-evaluate/evaluations.json").read_text())
+    asked = json.loads((exported / "6-evaluate/evaluations.json").read_text(encoding="utf-8"))
     assert len(asked) == 6 * 6
     for one in asked:
         assert (exported / one["folder"]).is_dir()
@@ -128,7 +134,7 @@ def test_trainings_read_the_data_where_it_is(exported: Path) -> None:
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     spec = load(QUICK)
     plan = compile_study([spec])
-    (tmp_path / "mine.txt").write_text("keep me")
+    (tmp_path / "mine.txt").write_text("keep me", encoding="utf-8")
     with pytest.raises(SpecError, match=r"command line: .* is not empty \(it holds mine.txt\)"):
         write_export(plan, [spec], tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
@@ -151,14 +157,17 @@ def test_points_share_what_they_have_in_common(tmp_path: Path) -> None:
     layout = lay_out(plan)
     assert sum(1 for _ in tmp_path.glob("2-sample/*/in.lammps")) == 8
     configs = sorted(tmp_path.glob("5-train/*/config.yaml"))
-    radii = [yaml.safe_load(c.read_text())["training_module"]["model"]["r_max"] for c in configs]
+    radii = [
+        yaml.safe_load(c.read_text(encoding="utf-8"))["training_module"]["model"]["r_max"]
+        for c in configs
+    ]
     assert sorted(radii) == [4.0, 4.0, 5.0, 5.0]
-    asked = json.loads((tmp_path / "6-evaluate/evaluations.json").read_text())
+    asked = json.loads((tmp_path / "6-evaluate/evaluations.json").read_text(encoding="utf-8"))
     assert len(asked) == sum(task.stage == "evaluate" for task in plan)
     assert len({(one["model"], one["seed"], one["composition"]) for one in asked}) == len(asked)
-    table = (tmp_path / "5-train/models.csv").read_text().splitlines()
+    table = (tmp_path / "5-train/models.csv").read_text(encoding="utf-8").splitlines()
     assert len(table) == 1 + len(layout.models)
-    assert "2 variants" in (tmp_path / "README.md").read_text()
+    assert "2 variants" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 def test_points_of_other_boxes_have_folders_of_their_own(tmp_path: Path) -> None:
@@ -166,7 +175,10 @@ def test_points_of_other_boxes_have_folders_of_their_own(tmp_path: Path) -> None
     write_export(compile_study(specs), specs, tmp_path)
     sizes = [len(read(p)) for p in tmp_path.glob("3-label/0.4-0-*/structure.extxyz")]
     assert sorted(sizes) == [76, 152] or len(set(sizes)) == 2
-    starts = [(p.parent.name, p.read_text().strip()) for p in tmp_path.glob("2-sample/*/start.txt")]
+    starts = [
+        (p.parent.name, p.read_text(encoding="utf-8").strip())
+        for p in tmp_path.glob("2-sample/*/start.txt")
+    ]
     assert len({start for _, start in starts}) == len(starts) == 16
     assert all((tmp_path / start).parent.is_dir() for _, start in starts)
 
@@ -184,10 +196,14 @@ def test_test_frames_of_the_same_trajectory_are_later_ones(tmp_path: Path) -> No
     words = [*QUICK, "dataset.test=same_trajectory", "dataset.every=1"]
     spec = load(words)
     write_export(compile_study([spec]), [spec], tmp_path)
-    wanted = json.loads((tmp_path / "3-label/0.4-0/frames.json").read_text())
+    wanted = json.loads((tmp_path / "3-label/0.4-0/frames.json").read_text(encoding="utf-8"))
     assert wanted["steps"] == [100 * i for i in range(1, 11)]
-    (train,) = json.loads((tmp_path / "4-dataset/train-0.4/split.json").read_text())["from"]
-    (test,) = json.loads((tmp_path / "4-dataset/test-0.4/split.json").read_text())["from"]
+    (train,) = json.loads(
+        (tmp_path / "4-dataset/train-0.4/split.json").read_text(encoding="utf-8")
+    )["from"]
+    (test,) = json.loads((tmp_path / "4-dataset/test-0.4/split.json").read_text(encoding="utf-8"))[
+        "from"
+    ]
     assert train["file"] == test["file"] == "3-label/0.4-0/labelled.extxyz"
     assert (train["frames"], test["frames"]) == ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9])
 
@@ -222,12 +238,14 @@ def test_what_has_no_native_input_is_said_and_asked_for(tmp_path: Path) -> None:
     assert f"Folder 3-label/{place.name}: labels by xtb have no native input." in notes[0]
     assert notes[1] == "1 tasks of stage probe are not exported."
     assert not (folder / "5-train").exists() and not (folder / "6-evaluate.sh").exists()
-    assert json.loads((place / "engine.json").read_text())["engine"] == "xtb"
+    assert json.loads((place / "engine.json").read_text(encoding="utf-8"))["engine"] == "xtb"
 
     positions = _dump(folder / "2-sample" / place.name / "frames.dump", place)
     run = ["bash", str(folder / "3-label.sh")]
     environment = {**os.environ, "PYTHON": sys.executable}
-    done = subprocess.run(run, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        run, capture_output=True, text=True, env=environment, check=False, encoding="utf-8"
+    )
     assert done.returncode == 1
     assert "label 3-label/" in done.stderr and "labelled.extxyz" in done.stderr
     frames = read(place / "frames.extxyz", ":")
@@ -235,8 +253,12 @@ def test_what_has_no_native_input_is_said_and_asked_for(tmp_path: Path) -> None:
     for frame, expected in zip(frames, positions, strict=True):
         assert np.abs(frame.positions - expected).max() < 1e-8
         assert frame.cell.lengths() == pytest.approx([12.5] * 3, abs=1e-12)
-    (place / "labelled.extxyz").write_text((place / "frames.extxyz").read_text())
-    done = subprocess.run(run, capture_output=True, text=True, env=environment, check=False)
+    (place / "labelled.extxyz").write_text(
+        (place / "frames.extxyz").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    done = subprocess.run(
+        run, capture_output=True, text=True, env=environment, check=False, encoding="utf-8"
+    )
     assert done.returncode == 0 and (place / "done").exists()
 
 
@@ -245,7 +267,7 @@ def _dump(path: Path, place: Path) -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     atoms = len(read(place / "structure.extxyz"))
     found = {}
-    with path.open("w") as out:
+    with path.open("w", encoding="utf-8") as out:
         for step in (0, 100, 200, 400):
             found[step] = rng.uniform(-5, 20, (atoms, 3))
             out.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{atoms}\n")

@@ -50,13 +50,15 @@ def test_data_files_are_those_of_a_label(tools: None, counts: dict[str, int]) ->
 
 
 def test_a_step_that_is_not_in_the_dump_is_named(tmp_path: Path) -> None:
-    (tmp_path / "frames.json").write_text(json.dumps({"dump": "frames.dump", "steps": [100]}))
-    (tmp_path / "frames.dump").write_text("")
+    (tmp_path / "frames.json").write_text(
+        json.dumps({"dump": "frames.dump", "steps": [100]}), encoding="utf-8"
+    )
+    (tmp_path / "frames.dump").write_text("", encoding="utf-8")
     write(tmp_path / "structure.extxyz", frame({"Li": 1, "PF": 1}, 1))
     done = subprocess.run(
         [sys.executable, TOOLS / "frames.py", "."],
         cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.strip() == ("frames.dump has no step 100; has the sampling run to its end?")
 
@@ -66,7 +68,9 @@ def test_a_frame_without_forces_is_refused(tools: None, tmp_path: Path) -> None:
     bare.calc.results.pop("forces")
     write(tmp_path / "labelled.extxyz", [frame({"Li": 1, "PF": 1}, 2), bare])
     source = {"file": str(tmp_path / "labelled.extxyz"), "frames": [0, 1]}
-    (tmp_path / "split.json").write_text(json.dumps({"from": [source], "split": {"test": [0, 1]}}))
+    (tmp_path / "split.json").write_text(
+        json.dumps({"from": [source], "split": {"test": [0, 1]}}), encoding="utf-8"
+    )
     with pytest.raises(SystemExit, match="frame 1: forces is missing"):
         import_module("gather").main(tmp_path)
 
@@ -87,10 +91,10 @@ def test_shifts_are_those_of_a_training(tools: None, tmp_path: Path, kind: str) 
             "model": {"type_names": types, "per_type_energy_shifts": dict.fromkeys(types, 0.0)}
         },
     }
-    (tmp_path / "config.yaml").write_text("# how to run it\n" + safe_dump(config))
-    (tmp_path / "training.json").write_text(json.dumps({"shifts": kind}))
+    (tmp_path / "config.yaml").write_text("# how to run it\n" + safe_dump(config), encoding="utf-8")
+    (tmp_path / "training.json").write_text(json.dumps({"shifts": kind}), encoding="utf-8")
     import_module("shifts").main(tmp_path)
-    text = (tmp_path / "config.yaml").read_text()
+    text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
     found = safe_load(text)["training_module"]["model"]["per_type_energy_shifts"]
     assert text.startswith("# how to run it\n")
     assert found == starting_shifts(kind, read_frames(tmp_path / "train.extxyz"), types)
@@ -120,9 +124,9 @@ def test_errors_are_those_of_the_observables(tools: None) -> None:
 def test_the_linear_model_is_that_of_the_stage(tools: None, tmp_path: Path) -> None:
     frames = [frame({"Li": n, "K": 3 - n, "PF": 3}, n) for n in (1, 2, 3)]
     write(tmp_path / "train.extxyz", frames)
-    (tmp_path / "training.json").write_text(json.dumps({"train": "train.extxyz"}))
+    (tmp_path / "training.json").write_text(json.dumps({"train": "train.extxyz"}), encoding="utf-8")
     import_module("linear").main(tmp_path)
-    found = json.loads((tmp_path / "linear.json").read_text())["energies"]
+    found = json.loads((tmp_path / "linear.json").read_text(encoding="utf-8"))["energies"]
     kinds = ["K", "Li", "PF"]
     names = [["Li"] * n + ["K"] * (3 - n) + ["PF"] * 3 for n in (1, 2, 3)]
     energies = [a.get_potential_energy() for a in read(tmp_path / "train.extxyz", ":")]

@@ -38,7 +38,9 @@ def test_a_missing_and_a_wrong_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_programs_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     profile = tmp_path / "profile.yaml"
-    profile.write_text("programs: {pw.x: {command: no-such-pw}}\npseudopotentials: /no/such\n")
+    profile.write_text(
+        "programs: {pw.x: {command: no-such-pw}}\npseudopotentials: /no/such\n", encoding="utf-8"
+    )
     monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
@@ -53,7 +55,7 @@ def test_programs_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def program(folder: Path, name: str, text: str) -> Path:
     """A program that does what the lines of a shell say."""
     path = folder / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(0o755)
     return path
 
@@ -93,7 +95,9 @@ def test_a_program_behind_a_launcher_is_asked_alone(
     alone(monkeypatch, tmp_path)
     program(tmp_path, "srun", "exit 3")
     program(tmp_path, "pw.x", 'echo "Program PWSCF v.7.2 starts"')
-    (tmp_path / "profile.yaml").write_text("programs: {pw.x: {launcher: srun -n 4}}\n")
+    (tmp_path / "profile.yaml").write_text(
+        "programs: {pw.x: {launcher: srun -n 4}}\n", encoding="utf-8"
+    )
     monkeypatch.setenv("ILMLIP_PROFILE", str(tmp_path / "profile.yaml"))
     part = by_name(doctor.programs())["pw.x"]
     assert part.found.startswith("7.2 srun -n 4 ") and not part.remedy
@@ -146,12 +150,22 @@ def test_nothing_needs_the_network(tmp_path: Path) -> None:
         pytest.skip("this machine lets no one cut off the network (unshare --net)")
     away = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
     tried = subprocess.run(
-        [*cut, sys.executable, "-c", away], capture_output=True, text=True, check=False
+        [*cut, sys.executable, "-c", away],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
     )
     assert "unreachable" in tried.stderr
     words = [*cut, sys.executable, "-m", "ilmlip.cli", "run", *SMOKE, "--json"]
     done = subprocess.run(
-        words, cwd=tmp_path, capture_output=True, text=True, timeout=1500, check=False
+        words,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout)
@@ -160,7 +174,7 @@ def test_nothing_needs_the_network(tmp_path: Path) -> None:
 
 def test_a_damaged_profile_is_said_and_no_traceback(tmp_path: Path, monkeypatch) -> None:
     profile = tmp_path / "profile.yaml"
-    profile.write_text("programs: [")
+    profile.write_text("programs: [", encoding="utf-8")
     monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
     answer = ilmlip("doctor", cwd=tmp_path)
     assert answer.code == 0 and "cannot be read as YAML" in answer.out

@@ -49,7 +49,7 @@ def judged(training: str) -> Coverage:
 
 
 def lines() -> list[Line]:
-    with TABLE.open() as stream:
+    with TABLE.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
     found = []
     for row in rows:
@@ -63,7 +63,7 @@ def lines() -> list[Line]:
 def documented() -> list[tuple[str, int, bool, float]]:
     """The table in docs/lint.md: training, rank, verdict, worst error."""
     pattern = r"^\| ([\d.+]+) \| (\d) \| (yes|no) \| .*? \| ([\d.e+]+) \|$"
-    rows = re.findall(pattern, PAGE.read_text(), re.M)
+    rows = re.findall(pattern, PAGE.read_text(encoding="utf-8"), re.M)
     return [
         (name, int(rank), verdict == "yes", float(worst)) for name, rank, verdict, worst in rows
     ]
@@ -88,4 +88,4 @@ def test_the_page_is_the_papers_table() -> None:
     text = "\n".join(line.text() for line in found)
     if os.environ.get("REWRITE"):
         print(text)
-    assert text in PAGE.read_text()
+    assert text in PAGE.read_text(encoding="utf-8")

@@ -104,7 +104,7 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without programs, whose folder of pseudopotentials holds one wrong file."""
     folder = tmp_path / "pseudo" / "sssp_1.3.0_pbe_efficiency"
     folder.mkdir(parents=True)
-    (folder / "Li.upf").write_text("another lithium")
+    (folder / "Li.upf").write_text("another lithium", encoding="utf-8")
     use_pseudopotentials(tmp_path, monkeypatch, tmp_path / "pseudo")
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
@@ -189,8 +189,8 @@ def test_silenced_by_code_with_a_reason() -> None:
 
 
 def test_every_code_is_documented_and_found_somewhere() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "lint.md").read_text()
-    here = Path(__file__).read_text()
+    page = (Path(__file__).parents[2] / "docs" / "lint.md").read_text(encoding="utf-8")
+    here = Path(__file__).read_text(encoding="utf-8")
     for code in CODES:
         assert f"`{code}`" in page and f'"{code}"' in here
 

@@ -47,7 +47,7 @@ def start(density: float, n: int, cutoff: float, temperature: float, tail: str =
 
 def run(folder: Path, text: str) -> NDArray[np.float64]:
     """Columns of thermo output; see `lammps.THERMO`."""
-    (folder / lammps.INPUT).write_text(text)
+    (folder / lammps.INPUT).write_text(text, encoding="utf-8")
     lammps.run(folder)
     return lammps.read_thermo(folder / lammps.LOG)
 

@@ -82,12 +82,12 @@ def data_file() -> str:
 
 def run(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Densities (g/cm³) of 80 ps of NPT, oxygens (frames, molecules, 3) of 30 ps of NVT, its edge."""
-    (folder / lammps.DATA).write_text(data_file())
+    (folder / lammps.DATA).write_text(data_file(), encoding="utf-8")
     text = INPUT.format(
         epsilon=0.1553 * units.kcal / units.mol, temperature=TEMPERATURE, hot=2 * TEMPERATURE,
         columns=" ".join(lammps.THERMO),
     )  # fmt: skip
-    (folder / lammps.INPUT).write_text(text)
+    (folder / lammps.INPUT).write_text(text, encoding="utf-8")
     lammps.run(folder)
     thermo = lammps.read_thermo(folder / lammps.LOG)
     density = thermo[:, lammps.THERMO.index("density")]

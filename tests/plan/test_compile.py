@@ -104,7 +104,7 @@ def test_a_cosmetic_edit_changes_no_key(quick: Plan, tmp_path: Path) -> None:
     data["system"]["ions"]["Li"]["source"] = "another edition"
     data = dict(reversed(data.items()))
     file = tmp_path / "same.yaml"
-    file.write_text("# a comment\n" + yaml.safe_dump(data, sort_keys=False))
+    file.write_text("# a comment\n" + yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     assert set(compile_study([load([str(file)])]).tasks) == set(quick.tasks)
 
 

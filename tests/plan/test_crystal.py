@@ -58,7 +58,7 @@ def test_lint_knows_which_sets_determine_the_energies() -> None:
 def test_the_published_errors_say_the_same() -> None:
     if not PUBLISHED.is_file():
         pytest.skip(f"{PUBLISHED} is not there")
-    with PUBLISHED.open() as lines:
+    with PUBLISHED.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     worst = {
         row["model"]: max(float(row[name]) for name in ("E_0.5", "E_1.0", "E_1.5")) for row in rows

@@ -40,7 +40,9 @@ def test_the_file_is_in_the_key_and_its_path_is_not(tmp_path: Path) -> None:
     one, same = load_study(words(FRAME)), load_study(words(copy))
     assert set(plan_of(one).tasks) == set(plan_of(same).tasks)
     assert study_key(one.specs) == study_key(same.specs)
-    copy.write_text(copy.read_text().replace("5.78928699", "5.78928698"))
+    copy.write_text(
+        copy.read_text(encoding="utf-8").replace("5.78928699", "5.78928698"), encoding="utf-8"
+    )
     other = plan_of(load_study(words(copy)))
     assert not {key for key in other.tasks if key.startswith("imported-")} & set(plan_of(one).tasks)
 
@@ -74,7 +76,7 @@ def test_a_spec_reads_beside_itself_and_nowhere_else(tmp_path: Path) -> None:
             "compositions": {"salts": ["LiPF6"], "fractions": ["LiPF6"], "training": [["LiPF6"]]},
             "dft": {"files": files},
         }
-        spec.write_text(yaml.safe_dump(content))
+        spec.write_text(yaml.safe_dump(content), encoding="utf-8")
         return [str(spec)]
 
     digest = load(written("here.extxyz")).dft.files.sha256
@@ -111,10 +113,12 @@ def test_a_frozen_study_names_the_file_and_its_digest(tmp_path: Path) -> None:
     typed = (*WORDS, "dft.files.paths=[data.extxyz]")
     frozen = ilmlip("freeze", *typed, "-o", "frozen.yaml", cwd=tmp_path)
     assert frozen.code == 0, frozen.err
-    files = yaml.safe_load((tmp_path / "frozen.yaml").read_text())["dft"]["files"]
+    files = yaml.safe_load((tmp_path / "frozen.yaml").read_text(encoding="utf-8"))["dft"]["files"]
     assert files["paths"] == ["data.extxyz"]
     again = ilmlip("plan", "frozen.yaml", "--json", cwd=tmp_path)
     assert again.code == 0, again.err
-    (tmp_path / "data.extxyz").write_text(FRAME.read_text().replace("5.78928699", "5.78928698"))
+    (tmp_path / "data.extxyz").write_text(
+        FRAME.read_text(encoding="utf-8").replace("5.78928699", "5.78928698"), encoding="utf-8"
+    )
     changed = ilmlip("plan", "frozen.yaml", cwd=tmp_path)
     assert changed.code == 2 and "another file" in changed.err

@@ -36,7 +36,7 @@ ROWS = [
 
 def test_golden_csv(tmp_path: Path) -> None:
     write_csv(tmp_path / "m.csv", [*ROWS, *medians(ROWS)])
-    assert (tmp_path / "m.csv").read_text() == (
+    assert (tmp_path / "m.csv").read_text(encoding="utf-8") == (
         "model,seed,composition,quantity,value,stderr,unit\n"
         "0.4,1,0.4,energy_mae,1,0.1,meV/atom\n"
         "0.4,2,0.4,energy_mae,3,0.1,meV/atom\n"

@@ -61,7 +61,7 @@ def test_ion_energies_beside_the_labels(tmp_path: Path) -> None:
     assert "| 0.4 (linear) | – | 1.00 | – | – | – | – |" in text
     assert "| **labels** | – | – | 2.00 | 0 | undetermined | 0 |" in text
     ion_energies.write_csv(tmp_path / "i.csv", found, fit)
-    lines = (tmp_path / "i.csv").read_text().splitlines()
+    lines = (tmp_path / "i.csv").read_text(encoding="utf-8").splitlines()
     assert lines[:2] == ["model,seed,quantity,value,unit", "0.4,1,ion_energy_EMIM,1.000000,eV"]
     assert "reference,,difference_EMIM-Li,2.000000,eV" in lines
     assert lines[-1] == "reference,,fit_mae,0.500000,eV"

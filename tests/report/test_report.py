@@ -105,7 +105,7 @@ def test_pages_of_a_sweep_of_a_failure_and_of_nothing(folder: Path) -> None:
 def test_what_a_name_holds_is_shown_as_text(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["report", *SMALL, "description='<script>alert(1)</script>'"]) == 0
-    text = Path("quickstart.html").read_text()
+    text = Path("quickstart.html").read_text(encoding="utf-8")
     assert "<script" not in text and "&lt;script&gt;" in text
 
 

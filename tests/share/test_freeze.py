@@ -30,7 +30,7 @@ def planned(study: Study) -> Plan:
 
 
 def thawed(folder: Path, text: str, *words: str) -> Study:
-    (folder / "frozen.yaml").write_text(text)
+    (folder / "frozen.yaml").write_text(text, encoding="utf-8")
     return load_study([str(folder / "frozen.yaml"), *words])
 
 
@@ -176,7 +176,7 @@ def test_verify_on_another_store(smoke: Smoke, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     keys = sorted(store.keys())
     label, sample = (next(k for k in keys if k.startswith(f"{n}-")) for n in ("label", "sample"))
-    (store.folder(label) / "frame.extxyz").write_text("cut")
+    (store.folder(label) / "frame.extxyz").write_text("cut", encoding="utf-8")
     shutil.rmtree(store.folder(sample))
     answer = ilmlip("verify", str(file), "--json", cwd=tmp_path)
     assert answer.code == 1

@@ -41,7 +41,11 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     workers = [said for said in said_in(run.folder / element.report) if "began" in said]
     assert len(workers) >= 2
     shown = subprocess.run(
-        ["scontrol", "-o", "show", "job", element.id], capture_output=True, text=True, check=True
+        ["scontrol", "-o", "show", "job", element.id],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     ).stdout
     assert f"Restarts={len(workers) - 1}" in shown and "TimeLimit=00:02:00" in shown
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -54,4 +58,4 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     steps = [m.step for m in client.get_metric_history(found[0].info.run_id, "val_force_mae")]
     # no step twice but the last one's: of the finished model (docs/mlflow.md)
     assert len(steps[:-1]) == len(set(steps)) and steps == sorted(steps)
-    assert json.loads((run.folder / "closed.json").read_text())["status"] == "done"
+    assert json.loads((run.folder / "closed.json").read_text(encoding="utf-8"))["status"] == "done"

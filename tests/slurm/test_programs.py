@@ -58,9 +58,11 @@ with open_session("cp2k", settings, Path()) as session:
 
 def in_a_job(folder: Path, profile: str, code: str, ranks: int) -> None:
     """Run Python in a job of so many tasks, in a folder, under a profile."""
-    (folder / "profile.yaml").write_text(profile)
+    (folder / "profile.yaml").write_text(profile, encoding="utf-8")
     script = folder / "job.py"
-    script.write_text(f"import os\nfrom pathlib import Path\nos.chdir({str(folder)!r})\n{code}")
+    script.write_text(
+        f"import os\nfrom pathlib import Path\nos.chdir({str(folder)!r})\n{code}", encoding="utf-8"
+    )
     done = subprocess.run(
         [
             "sbatch", "--wait", "-n", str(ranks), "-o", str(folder / "job.out"),
@@ -68,8 +70,8 @@ def in_a_job(folder: Path, profile: str, code: str, ranks: int) -> None:
         ],
         env={**os.environ, "ILMLIP_PROFILE": str(folder / "profile.yaml")},
         capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, (folder / "job.out").read_text() + done.stderr
+     encoding="utf-8")  # fmt: skip
+    assert done.returncode == 0, (folder / "job.out").read_text(encoding="utf-8") + done.stderr
 
 
 def test_lammps_of_two_ranks(tmp_path: Path) -> None:
@@ -78,11 +80,11 @@ def test_lammps_of_two_ranks(tmp_path: Path) -> None:
     for ranks in (1, 2):
         folder = tmp_path / str(ranks)
         folder.mkdir()
-        (folder / "in.lammps").write_text(ARGON)
+        (folder / "in.lammps").write_text(ARGON, encoding="utf-8")
         profile = "programs: {lammps: {slurm_launcher: 'srun --mpi=pmi2 -n {ranks} -c {threads}'}}"
         code = "from ilmlip.engines import lammps\nlammps.run(Path())\n"
         in_a_job(folder, profile, code, ranks)
-        log = (folder / "log.lammps").read_text()
+        log = (folder / "log.lammps").read_text(encoding="utf-8")
         grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", log)
         assert grid is not None
         assert sorted(map(int, grid.groups())) == [1, 1, ranks]
@@ -98,14 +100,16 @@ def test_pw_of_two_ranks(tmp_path: Path) -> None:
     files = sorted(PSEUDO.glob("sssp*/[Hh].*upf")) + sorted(PSEUDO.glob("sssp*/[Hh].*UPF"))
     if not files:
         pytest.skip("no pseudopotential of hydrogen here")
-    (tmp_path / "pw.in").write_text(HYDROGEN.format(pseudo=files[0].parent, name=files[0].name))
+    (tmp_path / "pw.in").write_text(
+        HYDROGEN.format(pseudo=files[0].parent, name=files[0].name), encoding="utf-8"
+    )
     code = (
         "from ilmlip.engines.process import execute, program_environment, program_words\n"
         "execute([*program_words('pw.x'), '-in', 'pw.in'], Path(), 'pw.out',\n"
         "        environment=program_environment('pw.x'))\n"
     )
     in_a_job(tmp_path, "programs: {pw.x: {slurm_launcher: 'mpirun -np {ranks}'}}", code, 2)
-    out = (tmp_path / "pw.out").read_text()
+    out = (tmp_path / "pw.out").read_text(encoding="utf-8")
     assert re.search(r"running on\s+2 processors", out)
     energy = re.search(r"!\s+total energy\s+=\s+(\S+) Ry", out)
     assert energy is not None and float(energy.group(1)) == pytest.approx(-2.332, abs=0.001)
@@ -122,8 +126,12 @@ def test_cp2k_shell_of_two_ranks(tmp_path: Path) -> None:
         in_a_job(
             folder, "programs: {cp2k: {slurm_launcher: 'mpirun -np {ranks}'}}", MOLECULE, ranks
         )
-        found = re.search(r"message passing processes\s+(\d+)", (folder / "cp2k.out").read_text())
+        found = re.search(
+            r"message passing processes\s+(\d+)", (folder / "cp2k.out").read_text(encoding="utf-8")
+        )
         assert found is not None and int(found.group(1)) == ranks
-        energies.append([float(word) for word in (folder / "energies").read_text().split()])
+        energies.append(
+            [float(word) for word in (folder / "energies").read_text(encoding="utf-8").split()]
+        )
     assert energies[0] == pytest.approx(energies[1], abs=1e-4)
     assert 1e-3 < abs(energies[0][1] - energies[0][0]) < 0.1  # eV, of a bond 0.02 Å longer

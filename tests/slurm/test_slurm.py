@@ -57,7 +57,7 @@ def ends(root: Path) -> dict[str, list[str]]:
     """How often and how each task ended, by key."""
     found: dict[str, list[str]] = {}
     for report in (root / "jobs").glob("*/*.jsonl"):
-        for line in report.read_text().splitlines():
+        for line in report.read_text(encoding="utf-8").splitlines():
             said = json.loads(line)
             if "end" in said:
                 found.setdefault(said["end"], []).append(said["state"])
@@ -187,7 +187,7 @@ def test_a_job_that_is_lost_is_submitted_again(tmp_path: Path) -> None:
     go(plan, tmp_path, detach=True)
     claim = tmp_path / "claims" / f"{first}.json"
     wait(claim.exists)
-    worker = psutil.Process(json.loads(claim.read_text())["pid"])
+    worker = psutil.Process(json.loads(claim.read_text(encoding="utf-8"))["pid"])
     supervisor = worker.parent()
     assert supervisor is not None and "submitit" in " ".join(supervisor.cmdline())
     supervisor.kill()
@@ -218,7 +218,11 @@ def test_cancelled_jobs_leave_the_queue_and_the_next_run_goes_on(tmp_path: Path)
 
 def squeue(form: str) -> list[str]:
     done = subprocess.run(
-        ["squeue", "-h", "-r", "-o", form], capture_output=True, text=True, check=True
+        ["squeue", "-h", "-r", "-o", form],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     return done.stdout.split("\n")
 
@@ -264,7 +268,11 @@ def test_preempted_jobs_come_back(tmp_path: Path) -> None:
     wait(lambda: last(tmp_path).closed())
     assert ends(tmp_path)[key] == ["done"]
     shown = subprocess.run(
-        ["scontrol", "-o", "show", "job", job], capture_output=True, text=True, check=True
+        ["scontrol", "-o", "show", "job", job],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     assert "Restarts=1" in shown.stdout
 
@@ -288,11 +296,11 @@ def test_the_command_that_follows_may_be_interrupted(tmp_path: Path) -> None:
         try:
             go(plan, tmp_path)
         except KeyboardInterrupt as error:
-            (tmp_path / "said").write_text(str(error))
+            (tmp_path / "said").write_text(str(error), encoding="utf-8")
         os._exit(0)
     wait((tmp_path / "claims" / f"{key}.json").exists)
     os.kill(pid, signal.SIGINT)
     os.waitpid(pid, 0)
-    assert "go on" in (tmp_path / "said").read_text()
+    assert "go on" in (tmp_path / "said").read_text(encoding="utf-8")
     wait(lambda: last(tmp_path).closed())
     assert Store(tmp_path).result(key) is not None

@@ -19,7 +19,7 @@ PATIENCE = 900.0
 
 def digests(store: Path) -> dict[str, str]:
     return {
-        path.parent.name: json.loads(path.read_text())["digest"]
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))["digest"]
         for path in store.glob("results/*/*/manifest.json")
     }
 

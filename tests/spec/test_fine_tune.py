@@ -76,7 +76,7 @@ def test_what_does_not_go_with_it(tmp_path: Path, more: str, place: str, message
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "a.nequip.zip").write_text("no zip")
+    (tmp_path / "a.nequip.zip").write_text("no zip", encoding="utf-8")
     with pytest.raises(SpecError, match="is no zip file"):
         load_study(words(tmp_path / "a.nequip.zip"))
     with pytest.raises(SpecError, match="no such file"):
@@ -90,7 +90,7 @@ def test_a_frozen_study_names_it_from_its_own_folder_with_its_digest(tmp_path: P
     text = freeze(study, plan_of(study), Store(tmp_path / "store"), tmp_path)
     held = yaml.safe_load(text)["model"]["fine_tune"]
     assert held["package"] == "a.nequip.zip" and len(held["sha256"]) == 64
-    (tmp_path / "frozen.yaml").write_text(text)
+    (tmp_path / "frozen.yaml").write_text(text, encoding="utf-8")
     again = load_study([str(tmp_path / "frozen.yaml")])
     assert plan_of(again).tasks.keys() == plan_of(study).tasks.keys()
     fake(tmp_path / "a.nequip.zip", avg_num_neighbors=1.5)
@@ -105,7 +105,7 @@ def test_a_sweep_over_packages(tmp_path: Path) -> None:
     plan = plan_of(study)
     assert len(trainings(plan)) == 2 * len(trainings(plan_of(load_study(["quickstart"]))))
     text = freeze(study, plan, Store(tmp_path / "store"), tmp_path)
-    (tmp_path / "frozen.yaml").write_text(text)
+    (tmp_path / "frozen.yaml").write_text(text, encoding="utf-8")
     points = yaml.safe_load(text)["points"]
     assert [p["changes"].get("model.fine_tune.package") for p in points] == [None, "b.nequip.zip"]
     assert plan_of(load_study([str(tmp_path / "frozen.yaml")])).tasks.keys() == plan.tasks.keys()

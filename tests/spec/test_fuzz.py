@@ -117,7 +117,7 @@ def write(file: Path, data: dict[str, Any], rng: random.Random) -> None:
             + rng.choice(["{", "}", ":", "\t", "'", '"', "\x00", "- ", "&a ", "*a", "!!x "])
             + text[at:]
         )
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
 
 
 def walk(value: Any) -> list[Any]:
@@ -166,10 +166,12 @@ def outcome(file: Path) -> str:
         assert error.where and error.message, text
         result = "refused"
     except Exception as error:  # what would be a traceback for a user
-        raise AssertionError(f"{type(error).__name__} on\n{file.read_text()[:3000]}") from error
+        raise AssertionError(
+            f"{type(error).__name__} on\n{file.read_text(encoding='utf-8')[:3000]}"
+        ) from error
     else:
         result = "planned"
-    assert time.process_time() - began < 2, file.read_text()[:2000]
+    assert time.process_time() - began < 2, file.read_text(encoding="utf-8")[:2000]
     return result
 
 
@@ -192,7 +194,7 @@ def test_did_you_mean(words: list[str], part: str) -> None:
 
 def test_the_bases_are_valid(tmp_path: Path) -> None:
     for data in bases():
-        (tmp_path / "x.yaml").write_text(json.dumps(data))
+        (tmp_path / "x.yaml").write_text(json.dumps(data), encoding="utf-8")
         assert load([str(tmp_path / "x.yaml")]).name
 
 

@@ -137,7 +137,7 @@ def test_mistakes_name_place_found_valid(words: list[str], parts: list[str]) -> 
 
 
 def write(path: Path, data: object) -> str:
-    path.write_text(data if isinstance(data, str) else yaml.safe_dump(data))
+    path.write_text(data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8")
     return str(path)
 
 
@@ -154,7 +154,8 @@ def test_a_mistake_in_a_group_names_the_groups_file(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     own = write(
         tmp_path / "model" / "broken.yaml",
-        (shipped("conf") / "model" / "nequip_laptop.yaml").read_text() + "cutoff: 5\n",
+        (shipped("conf") / "model" / "nequip_laptop.yaml").read_text(encoding="utf-8")
+        + "cutoff: 5\n",
     )
     file = write(
         tmp_path / "mine.yaml", {"defaults": ["config", {"override model": "broken"}, "_self_"]}
@@ -191,7 +192,7 @@ def test_a_single_file_without_defaults_is_a_spec(tmp_path: Path) -> None:
 
 
 def test_an_ion_by_a_file_beside_the_spec(tmp_path: Path) -> None:
-    text = (shipped("conf") / "ion" / "li.yaml").read_text()
+    text = (shipped("conf") / "ion" / "li.yaml").read_text(encoding="utf-8")
     write(tmp_path / "mine.yaml", text.replace("2.126", "2.5"))
     file = write(
         tmp_path / "spec.yaml",
@@ -205,7 +206,7 @@ def test_an_ion_by_a_file_beside_the_spec(tmp_path: Path) -> None:
 
 
 def test_a_charge_that_does_not_sum_is_located(tmp_path: Path) -> None:
-    text = (shipped("conf") / "ion" / "pf6.yaml").read_text()
+    text = (shipped("conf") / "ion" / "pf6.yaml").read_text(encoding="utf-8")
     ion = write(tmp_path / "pf6.yaml", text.replace("1.34", "1.30"))
     message_ = message(f"system.ions.PF6={ion}")
     assert ion in message_ and "sum to -1.040000 e" in message_ and "-1 e" in message_

@@ -14,7 +14,7 @@ FILES = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_every_shipped_model_is_valid(file):
-    assert Model.model_validate(yaml.safe_load(file.read_text())).seeds
+    assert Model.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))).seeds
 
 
 def test_a_training_knows_its_own_seed_only(smoke_model):

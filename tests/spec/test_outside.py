@@ -55,7 +55,7 @@ def test_a_frozen_study_names_it_from_its_own_folder_with_its_digest(tmp_path: P
     study = load_study(words(fake(tmp_path / "a.nequip.zip")))
     text = freeze(study, plan_of(study), Store(tmp_path / "store"), tmp_path)
     frozen = tmp_path / "frozen.yaml"
-    frozen.write_text(text)
+    frozen.write_text(text, encoding="utf-8")
     held = yaml.safe_load(text)["analysis"]["models"]["mine"]
     assert held["package"] == "a.nequip.zip" and len(held["sha256"]) == 64
     again = load_study([str(frozen)])
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path: Path) -> None:
         "neither a .nequip.zip nor": fake(tmp_path / "model.zip"),
     }
     text = tmp_path / "text.nequip.zip"
-    text.write_text("no zip")
+    text.write_text("no zip", encoding="utf-8")
     cases["is no zip file"] = text
     with zipfile.ZipFile(tmp_path / "other.nequip.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
@@ -105,6 +105,6 @@ def test_a_spec_reads_beside_itself_and_nowhere_else(tmp_path: Path) -> None:
         "name": "mine",
         "analysis": {"models": {"mine": {"package": "../above.nequip.zip"}}},
     }
-    spec.write_text(yaml.safe_dump(content))
+    spec.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(SpecError, match="leads out of the study's folder"):
         load([str(spec)])

@@ -13,7 +13,7 @@ from ilmlip.spec.profile import profile
 
 def write(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = folder / "profile.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("ILMLIP_PROFILE", str(path))
     return path
 
@@ -31,7 +31,7 @@ def test_without_a_file_programs_are_on_the_path(
     monkeypatch.setenv("HOME", str(tmp_path))
     program = tmp_path / "bin" / "pw.x"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\n")
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     assert profile().words("pw.x") == [str(program)]

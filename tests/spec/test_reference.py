@@ -11,7 +11,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "spec.md"
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text() == page(), "run: python -m ilmlip.spec.reference > docs/spec.md"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run: python -m ilmlip.spec.reference > docs/spec.md"
+    )
 
 
 def test_fields_reach_into_lists_and_mappings() -> None:

@@ -18,7 +18,7 @@ HEAD = "defaults: [config, _self_, {scale: laptop}, {override compositions: fift
 
 def refused(folder: Path, text: str, *words: str, allow: tuple[str, ...] = ()) -> str:
     file = folder / "spec.yaml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     began = time.process_time()
     with pytest.raises(SpecError) as error:
         load_study([str(file), *words], allow=allow)
@@ -77,14 +77,16 @@ def test_defaults_read_nothing_from_elsewhere(tmp_path: Path, entry: str) -> Non
 
 
 def test_defaults_in_a_circle(tmp_path: Path) -> None:
-    (tmp_path / "other.yaml").write_text("defaults: [spec, _self_]\nname: y\n")
+    (tmp_path / "other.yaml").write_text("defaults: [spec, _self_]\nname: y\n", encoding="utf-8")
     text = refused(tmp_path, "defaults: [other, _self_]\nname: x\n")
     assert "each other" in text
 
 
 def test_a_group_beside_the_spec_may_not_leave_either(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "evil.yaml").write_text("defaults: [/../../x]\n_target_: os.system\n")
+    (tmp_path / "model" / "evil.yaml").write_text(
+        "defaults: [/../../x]\n_target_: os.system\n", encoding="utf-8"
+    )
     text = refused(tmp_path, "defaults: [config, {override model: evil}, _self_]\nname: x\n")
     assert "evil.yaml" in text
 
@@ -105,7 +107,9 @@ def test_what_the_command_line_allows(tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
     away = tmp_path / "away"
     away.mkdir()
-    file.write_text(HEAD + f"store: {away}/store\ntracking: {{uri: 'http://mine:5000'}}\n")
+    file.write_text(
+        HEAD + f"store: {away}/store\ntracking: {{uri: 'http://mine:5000'}}\n", encoding="utf-8"
+    )
     study = load_study([str(file)], allow=[str(away), "http://mine:5000"])
     assert study.spec.store == f"{away}/store"
     assert load([str(file), f"store={away}", "tracking.uri=http://mine:5000"]).store == str(away)
@@ -143,5 +147,5 @@ def test_plain_yaml_reads_as_omegaconf_reads_it(tmp_path: Path) -> None:
         "j: .5\nk: 1:30\nl: '1e5'\nm: [1, -2.5, .inf]\nn: {x: {y: z}}\no: on\np: 1.\nq: +3\n"
     )
     file = tmp_path / "x.yaml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     assert read_yaml(file) == OmegaConf.to_container(OmegaConf.load(file))

@@ -20,7 +20,10 @@ QUICK = ["quickstart"]
 
 def write(path: Path, sweep: object, **more: object) -> str:
     defaults = ["config", "_self_", {"scale": "laptop"}, {"override compositions": "fifths"}]
-    path.write_text(yaml.safe_dump({"defaults": defaults, "name": "x", "sweep": sweep, **more}))
+    path.write_text(
+        yaml.safe_dump({"defaults": defaults, "name": "x", "sweep": sweep, **more}),
+        encoding="utf-8",
+    )
     return str(path)
 
 
@@ -173,7 +176,7 @@ def hydras_own(job: list[str]) -> list[str]:
     with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         data = OmegaConf.to_container(compose("config", marked), resolve=True)
     file = Path(hydras_own.folder) / "one.yaml"  # type: ignore[attr-defined]
-    file.write_text(json.dumps(data))
+    file.write_text(json.dumps(data), encoding="utf-8")
     return [str(file)]
 
 
@@ -279,7 +282,7 @@ def test_options_beside_a_spec_come_first(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     own = shipped("conf") / "model" / "nequip_laptop.yaml"
     (tmp_path / "model" / "mine.yaml").write_text(
-        own.read_text().replace("r_max: 4.0", "r_max: 3.0")
+        own.read_text(encoding="utf-8").replace("r_max: 4.0", "r_max: 3.0"), encoding="utf-8"
     )
     file = write(tmp_path / "s.yaml", {"model": "mine,nequip_laptop"})
     assert [p.spec.model.r_max for p in load_study([file]).points] == [3, 4]

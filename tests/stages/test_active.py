@@ -168,7 +168,7 @@ def test_a_study_learns_on_the_fly_and_stops_where_it_is_told(tmp_path: Path) ->
     )
     assert answer.code == 0, answer.err
     table = Path(answer.json["points"][0]["outputs"]["active_all"])
-    rows = list(csv.DictReader(table.read_text().splitlines()))
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     first = [row for row in rows if row["stopped"] == "false"]
     assert [row["round"] for row in first] == ["0", "1"]
     # a run that breaks has fewer frames to choose from

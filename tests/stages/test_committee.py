@@ -31,7 +31,7 @@ def test_mean_and_spread_of_two_members(trained, smoke_model, toy_sets, tmp_path
     work.mkdir()
     given = toy.inputs(evaluations=members, dataset=toy_sets["test"])
     made = committee.run(committee.Params(), given, work)
-    assert json.loads((work / "errors.json").read_text()) == made.values
+    assert json.loads((work / "errors.json").read_text(encoding="utf-8")) == made.values
     one, two = (np.load(member.path / "predictions.npz") for member in members)
     both = np.load(work / "predictions.npz")
     np.testing.assert_allclose(both["forces"], (one["forces"] + two["forces"]) / 2)

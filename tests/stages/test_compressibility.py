@@ -67,8 +67,10 @@ def found(folder: Path, *runs: Given) -> tuple[list[dict[str, str]], list[dict[s
     work.mkdir()
     output = compressibility.run(params, inputs, work)
     assert set(output.files) == {path.name for path in work.iterdir()}
-    tables = [list(csv.DictReader((work / name).open())) for name in output.files[:2]]
-    return tables[0], tables[1], (work / output.files[2]).read_text()
+    tables = [
+        list(csv.DictReader((work / name).open(encoding="utf-8"))) for name in output.files[:2]
+    ]
+    return tables[0], tables[1], (work / output.files[2]).read_text(encoding="utf-8")
 
 
 def test_a_tait_liquid(tmp_path: Path) -> None:

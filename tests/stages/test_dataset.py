@@ -35,8 +35,8 @@ def test_test_role_keeps_order_and_names_what_is_missing(tmp_path):
     made = dataset.run(Params(role="test"), inputs, tmp_path)
     assert made.files == ("test.extxyz",)
     assert made.values["missing"] == ["label-lost"]
-    both = "".join((g.path / "frame.extxyz").read_text() for g in given_labels)
-    assert (tmp_path / "test.extxyz").read_text() == both
+    both = "".join((g.path / "frame.extxyz").read_text(encoding="utf-8") for g in given_labels)
+    assert (tmp_path / "test.extxyz").read_text(encoding="utf-8") == both
 
 
 @given(

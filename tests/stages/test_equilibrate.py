@@ -30,7 +30,9 @@ def test_it_ends_at_the_stated_density(classical: Classical) -> None:
 
 
 def test_the_next_run_starts_with_velocities(classical: Classical) -> None:
-    assert "\nVelocities\n" in (classical.equilibrate.path / equilibrate.END).read_text()
+    assert "\nVelocities\n" in (classical.equilibrate.path / equilibrate.END).read_text(
+        encoding="utf-8"
+    )
 
 
 def test_thermo_has_the_stated_columns_and_ends_warm(classical: Classical) -> None:
@@ -76,7 +78,9 @@ def test_the_protocol_is_the_papers() -> None:
     from ilmlip.spec.load import load
 
     stages = load(["quickstart"]).sampling.equilibration.stages
-    rows = list(csv.reader(line for line in table.open() if not line.startswith("#")))[1:]
+    rows = list(
+        csv.reader(line for line in table.open(encoding="utf-8") if not line.startswith("#"))
+    )[1:]
     assert len(stages) == len(rows) == 10
 
     def ends(text: str) -> tuple[float, float]:

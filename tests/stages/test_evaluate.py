@@ -61,7 +61,9 @@ def test_errors_are_those_of_a_direct_computation_with_ase(evaluated, trained, t
 
 @pytest.mark.engine
 def test_files_hold_what_the_values_say(evaluated):
-    assert json.loads((evaluated.path / "errors.json").read_text()) == evaluated.values
+    assert (
+        json.loads((evaluated.path / "errors.json").read_text(encoding="utf-8")) == evaluated.values
+    )
     with np.load(evaluated.path / "predictions.npz", allow_pickle=False) as arrays:
         error = (arrays["energy"] - arrays["energy_reference"]) / arrays["n_atoms"]
         assert evaluated.values["energy_mae"] == pytest.approx(np.mean(np.abs(error)) * 1e3)

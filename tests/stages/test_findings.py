@@ -61,7 +61,9 @@ def found(tmp_path: Path, models: dict[str, Any], drop: str = "") -> dict[str, d
     params = findings.Params.model_validate({**ASKED, "entries": entries})
     output = findings.run(params, inputs, tmp_path)
     assert output.files == ("findings.json",)
-    return {f["name"]: f for f in json.loads((tmp_path / "findings.json").read_text())}
+    return {
+        f["name"]: f for f in json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+    }
 
 
 def without(tmp_path: Path, gone: Callable[[dict[str, Any]], bool]) -> dict[str, dict[str, Any]]:
@@ -71,7 +73,9 @@ def without(tmp_path: Path, gone: Callable[[dict[str, Any]], bool]) -> dict[str,
     given = tuple(inputs.all(role)[i] for i in there)
     params = findings.Params.model_validate({**ASKED, "entries": entries})
     findings.run(params, Inputs({role: given}, {}, {role: tuple(there)}), tmp_path)
-    return {f["name"]: f for f in json.loads((tmp_path / "findings.json").read_text())}
+    return {
+        f["name"]: f for f in json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+    }
 
 
 def changed(model: str, **what: Any) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def test_medians_not_means_decide(tmp_path: Path) -> None:
     params = findings.Params.model_validate({**ASKED, "entries": entries})
     inputs = Inputs({"evaluations": tuple(wild)}, {}, inputs.places)
     findings.run(params, inputs, tmp_path)
-    first = json.loads((tmp_path / "findings.json").read_text())[0]
+    first = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))[0]
     assert first["value"] == pytest.approx(15.0)
 
 

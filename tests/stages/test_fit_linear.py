@@ -37,7 +37,7 @@ def test_two_compositions_determine_every_mixture(tmp_path, compositions, rank):
     training = make(tmp_path / "a", "train", *compositions)
     solved = fit_linear.run(fit_linear.Params(), toy.inputs(dataset=training), tmp_path)
     assert solved.values["rank"] == rank
-    assert json.loads((tmp_path / "linear.json").read_text()) == solved.values
+    assert json.loads((tmp_path / "linear.json").read_text(encoding="utf-8")) == solved.values
     linear = Given("linear", tmp_path, solved.values)
     test = make(tmp_path / "b", "test", C)
     work = tmp_path / "evaluate"

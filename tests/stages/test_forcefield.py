@@ -19,7 +19,7 @@ def test_the_file_is_the_force_field(classical: Classical) -> None:
 
 
 def test_the_file_is_plain_json(classical: Classical) -> None:
-    data = json.loads((classical.forcefield.path / forcefield.FILE).read_text())
+    data = json.loads((classical.forcefield.path / forcefield.FILE).read_text(encoding="utf-8"))
     assert data["fudge"] == 0.5
     assert set(data["ions"]) == {"EMIM", "Li", "PF6"}
 

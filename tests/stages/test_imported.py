@@ -273,7 +273,7 @@ def test_a_file_that_changed(tmp_path: Path) -> None:
 
 def test_what_is_no_data_is_told(tmp_path: Path) -> None:
     path = tmp_path / "notes.extxyz"
-    path.write_text("not a number of atoms\n")
+    path.write_text("not a number of atoms\n", encoding="utf-8")
     params = imported.Params(
         reading=Reading(), sha256=(file_digest(path),), compositions=COMPOSITIONS, ions=IONS
     )

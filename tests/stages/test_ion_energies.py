@@ -49,7 +49,7 @@ def test_the_labels_difference_is_that_of_the_ions(tests, tmp_path):
     # −2.0 − (−0.5) eV, and what 20 frames of a Lennard-Jones of 50 meV leave
     assert made.values["reference"]["Li-K"] == pytest.approx(-1.5, abs=0.1)
     assert 0 <= made.values["fit_mae"] < 0.2
-    lines = (tmp_path / "ion_energies.csv").read_text().splitlines()
+    lines = (tmp_path / "ion_energies.csv").read_text(encoding="utf-8").splitlines()
     assert "0.5,1,ion_energy_Li,-2.250000,eV" in lines
     assert "0.5,1,ion_energy_K,-0.750000,eV" in lines
     assert "0.5,1,difference_Li-K,-1.500000,eV" in lines
@@ -58,7 +58,7 @@ def test_the_labels_difference_is_that_of_the_ions(tests, tmp_path):
 def test_one_composition_determines_no_difference(tests, tmp_path):
     made = run(tests[1:2], tmp_path)
     assert made.values["reference"] == {"Li-K": None}
-    assert "undetermined" in (tmp_path / "ion_energies.md").read_text()
+    assert "undetermined" in (tmp_path / "ion_energies.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_label_comes_back_to_the_bit_with_its_files(tmp_path: Path) -> None:
     assert (found.label.forces == kept.label.forces).all()
     assert found.label.stress is not None and (found.label.stress == kept.label.stress).all()
     assert (found.label.terms, found.tries, found.tools) == ({"lj": 0.1}, kept.tries, kept.tools)
-    assert (tmp_path / "pw.in").read_text() == "text\n" and again.taken == 1
+    assert (tmp_path / "pw.in").read_text(encoding="utf-8") == "text\n" and again.taken == 1
 
 
 def test_what_does_not_belong_here_is_not_taken(tmp_path: Path) -> None:

@@ -130,12 +130,12 @@ def test_a_guard_and_a_table_of_the_runs(trained, start, tmp_path):
     work.mkdir()
     made = md_report.run(md_report.Params(runs=runs), inputs, work)
     assert made.values == {"runs": 2, "unstable": 1}
-    rows = list(csv.DictReader((work / "md.csv").open()))
+    rows = list(csv.DictReader((work / "md.csv").open(encoding="utf-8")))
     assert [(r["replica"], r["stable"], r["steps"]) for r in rows] == [
         ("0", "Y", "40"),
         ("2", "N", "10"),
     ]
-    page = (work / "md.md").read_text()
+    page = (work / "md.md").read_text(encoding="utf-8")
     assert "**unstable**: temperature" in page and "1 runs have no result" in page
     assert (work / "md.png").stat().st_size > 10_000
 

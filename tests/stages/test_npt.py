@@ -67,7 +67,7 @@ def ramps(text: str) -> list[list[float]]:
 
 def test_equilibration_ends_at_temperature_and_pressure(settled: Given) -> None:
     """From where the protocol ended; half of the time on the way, half of it there."""
-    text = (settled.path / lammps.INPUT).read_text()
+    text = (settled.path / lammps.INPUT).read_text(encoding="utf-8")
     assert "fix nvt" not in text and "fix box" not in text
     found = ramps(text.partition("# to the temperature and pressure of the sampling")[2])
     assert found[0] == [400, 375, PRESSURE, PRESSURE]

@@ -142,14 +142,14 @@ def test_all_runs_in_one_table(tmp_path: Path) -> None:
     params = observe_report.Params.model_validate(about)
     output = observe_report.run(params, Inputs({"observed": tuple(given)}), tmp_path)
     assert output.values == {"runs": 3, "bonds_hold": 1}
-    page = (tmp_path / output.files[1]).read_text()
+    page = (tmp_path / output.files[1]).read_text(encoding="utf-8")
     assert "| Y |" in page and "**N**: P0–F3 broke" in page
     assert "transport: too short" in page
     assert "Experiment: Somebody (1999)" in page and "| 1.45 ± 0.01 |" in page
     assert "1.47 ± 0.01 (at 340 K)" in page and "1.4 ± 0.01 (at 390 K)" in page
     assert (tmp_path / "densities.png").stat().st_size > 5000
     assert "-1 ± 0.028" in page and "6.67 ±" in page  # dρ/dT in 1e-3 g/cm³/K, α in 1e-4/K
-    with (tmp_path / output.files[0]).open() as lines:
+    with (tmp_path / output.files[0]).open(encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if row["quantity"] == "density"]
     assert [(row["temperature"], row["value"], row["stderr"]) for row in rows][1] == (
         "350.0", "1.45", "0.002",

@@ -64,7 +64,10 @@ def found(
          "why": ["because"] * len(tests)}
     )  # fmt: skip
     output = paper.run(params, inputs, tmp_path)
-    stated = {one["name"]: one for one in json.loads((tmp_path / "paper.json").read_text())}
+    stated = {
+        one["name"]: one
+        for one in json.loads((tmp_path / "paper.json").read_text(encoding="utf-8"))
+    }
     assert output.values["holds"] == {name: one["holds"] for name, one in stated.items()}
     return stated
 
@@ -95,7 +98,7 @@ def test_all_hold(tmp_path: Path) -> None:
 def test_each_fails_by_itself(tmp_path: Path, name: str, change: dict[str, Any]) -> None:
     result = found(tmp_path, **{name: change})
     assert [n for n, one in result.items() if one["holds"] is False] == [name]
-    assert "**does not hold**" in (tmp_path / "paper.md").read_text()
+    assert "**does not hold**" in (tmp_path / "paper.md").read_text(encoding="utf-8")
 
 
 def _fewer(count: int) -> dict[str, Any]:
@@ -117,7 +120,10 @@ def _without(tmp_path: Path, gone: Callable[[dict[str, Any]], bool]) -> dict[str
         {"entries": entries, "source": "", "tables": [], "tests": tests, "why": ["x"] * len(tests)}
     )
     paper.run(params, Inputs({"evaluations": given}, {}, {"evaluations": tuple(there)}), tmp_path)
-    return {one["name"]: one for one in json.loads((tmp_path / "paper.json").read_text())}
+    return {
+        one["name"]: one
+        for one in json.loads((tmp_path / "paper.json").read_text(encoding="utf-8"))
+    }
 
 
 def test_what_failed_is_named(tmp_path: Path) -> None:
@@ -140,7 +146,7 @@ def test_ours_beside_the_papers(tmp_path: Path) -> None:
     assert [(one.ours, one.paper, one.seeds) for one in lines] == [
         (60, 86.6, 3), (300, 282.1, 3), (None, 1, 0), (None, None, 0), (2.0, -1462.8, 3),
     ]  # fmt: skip
-    text = (tmp_path / "paper.md").read_text()
+    text = (tmp_path / "paper.md").read_text(encoding="utf-8")
     assert "60 (86.6)" in text and "– (1)" in text
     assert "2.00 (-1462.8)" in text
 

@@ -58,4 +58,4 @@ def test_the_same_parameters_give_the_same_bytes(classical: Classical, tmp_path:
 def test_the_inputs_name_no_place(classical: Classical) -> None:
     for folder in (classical.equilibrate.path, classical.sample.path):
         for name in (lammps.INPUT, lammps.DATA):
-            assert str(classical.folder) not in (folder / name).read_text()
+            assert str(classical.folder) not in (folder / name).read_text(encoding="utf-8")

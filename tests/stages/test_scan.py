@@ -42,7 +42,7 @@ def found(
     )  # fmt: skip
     inputs = Inputs({"evaluations": tuple(given)}, {}, {"evaluations": tuple(range(len(given)))})
     scan.run(params, inputs, tmp_path)
-    (stated,) = json.loads((tmp_path / "paper.json").read_text())
+    (stated,) = json.loads((tmp_path / "paper.json").read_text(encoding="utf-8"))
     return dict(stated)
 
 

@@ -64,7 +64,7 @@ def test_each_kind(kind: str, trajectory: Given, tmp_path: Path) -> None:
     made = do(series.STAGE, params(kind), tmp_path, kind, trajectory=trajectory)
     assert made.values["steps"] == MOVES[kind][1] and made.values["failed"] == {}
     frames = read(made.path / "series.extxyz")
-    with (made.path / "series.csv").open() as lines:
+    with (made.path / "series.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert [frame.info["step"] for frame in frames] == MOVES[kind][1]
     for row, frame in zip(rows, frames, strict=True):
@@ -172,7 +172,7 @@ def test_a_data_set_of_frames_and_steps(trajectory: Given, tmp_path: Path) -> No
     assert report.values["frames"] == 12 and report.values["elements"] == ["F", "Li", "P"]
     only = report.values["compositions"]["F6Li1P1"]
     assert only["frames"] == made.values["frames"]
-    lines = (report.path / "frames.csv").read_text().splitlines()
+    lines = (report.path / "frames.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 13
     drawn = do(
         series_report.STAGE,
@@ -182,7 +182,9 @@ def test_a_data_set_of_frames_and_steps(trajectory: Given, tmp_path: Path) -> No
         series=roles["aimd"],
     )
     assert drawn.values["series"] == 4
-    assert len((drawn.path / "series_aimd.csv").read_text().splitlines()) == 1 + 4 * 5
+    assert (
+        len((drawn.path / "series_aimd.csv").read_text(encoding="utf-8").splitlines()) == 1 + 4 * 5
+    )
 
 
 def test_a_step_that_is_not_there_is_missing(trajectory: Given, tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def test_what_a_training_leaves(trained, smoke_model):
     assert files <= {p.name for p in trained.path.iterdir()}
     assert trained.values["elements"] == ["Cl", "F", "K", "Li", "P"]
     assert trained.values["steps"] == smoke_model.max_steps
-    header, *rows = (trained.path / "curve.csv").read_text().splitlines()
+    header, *rows = (trained.path / "curve.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("step,epoch,train_loss,val_loss,val_energy_mae")
     assert len(rows) == trained.values["epochs"] == 5
-    config = yaml.safe_load((trained.path / "config.yaml").read_text())
+    config = yaml.safe_load((trained.path / "config.yaml").read_text(encoding="utf-8"))
     start = config["training_module"]["model"]["per_type_energy_shifts"]
     assert start == trained.values["shifts"]["start"]
 
@@ -84,7 +84,7 @@ def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_pat
         params = train.Params(training=training)
         made = train.run(params, toy.inputs(dataset=toy_sets["train"]), tmp_path)
     assert made.values["steps"] == 8
-    assert "val_stress_mae" in (tmp_path / "curve.csv").read_text().splitlines()[0]
+    assert "val_stress_mae" in (tmp_path / "curve.csv").read_text(encoding="utf-8").splitlines()[0]
     frames = frames_of(toy_sets["train"], "train.extxyz")
     found = nequip.load(tmp_path).predict(frames)
     left = [frame.energy - predicted.energy for frame, predicted in zip(frames, found, strict=True)]
@@ -106,7 +106,9 @@ def test_frames_without_stress_train_a_loss_without_it(smoke_model, toy_sets, tm
                 if name == "without":
                     del frame.calc.results["stress"]
             write(data / file, frames, format="extxyz")
-        assert ("stress=" in (data / "train.extxyz").read_text()) == (name == "with")
+        assert ("stress=" in (data / "train.extxyz").read_text(encoding="utf-8")) == (
+            name == "with"
+        )
         with contextlib.chdir(work):
             given = toy.inputs(dataset=Given(f"dataset-{name}", data, {}))
             made = train.run(train.Params(training=training), given, work)
@@ -130,7 +132,7 @@ def single_atoms(folder):
 
 def shifts_in_the_file(folder):
     """Each element's shift, as the model that is read back has it."""
-    elements = json.loads((folder / nequip_weights.NETWORK).read_text())["elements"]
+    elements = json.loads((folder / nequip_weights.NETWORK).read_text(encoding="utf-8"))["elements"]
     with np.load(folder / nequip_weights.WEIGHTS) as weights:
         (name,) = [n for n in weights if n.endswith("scale_shift.shifts")]
         return dict(zip(elements, weights[name].flatten().tolist(), strict=True))
@@ -196,7 +198,7 @@ def test_stress_of_some_frames_is_learnt(
     work.mkdir()
     monkeypatch.chdir(work)
     made = train.run(train.Params(training=model.training(1)), toy.inputs(dataset=given), work)
-    rows = (work / "curve.csv").read_text().splitlines()
+    rows = (work / "curve.csv").read_text(encoding="utf-8").splitlines()
     assert "val_stress_mae" in rows[0] and "nan" not in "".join(rows)
     assert made.values["steps"] == 8
     # the repulsion is in the model that is read back: two nuclei 0.5 Å apart
@@ -225,7 +227,7 @@ def test_early_stopping_ends_with_the_steps_that_were_done(
     params = train.Params(training=training)
     made = train.run(params, toy.inputs(dataset=toy_sets["train"]), tmp_path)
     assert made.values["steps"] == 4 * made.values["epochs"] < 400
-    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
     assert config["trainer"]["max_time"] == "01:01:30:00"
     assert "guard" not in str(config)
 

@@ -49,12 +49,14 @@ def test_errors_that_the_spread_ranks_and_is_too_small_for(tmp_path: Path) -> No
     assert output.values["calibration"] == pytest.approx(2.0)
     assert output.values["spearman_atoms"] == pytest.approx(1.0)
     assert output.values["spearman_frames"] == pytest.approx(1.0)
-    rows = list(csv.DictReader((tmp_path / "committee.csv").read_text().splitlines()))
+    rows = list(
+        csv.DictReader((tmp_path / "committee.csv").read_text(encoding="utf-8").splitlines())
+    )
     assert [row["time_fs"] for row in rows] == ["10", "20", "30", "40", "50"]
     expected = np.sqrt(np.mean((10 + 0.5 * np.arange(12.0)) ** 2))
     assert float(rows[0]["spread_meV_A"]) == pytest.approx(expected, rel=1e-5)
     assert float(rows[0]["error_meV_A"]) == pytest.approx(2 * expected, rel=1e-5)
-    page = (tmp_path / "committee.md").read_text()
+    page = (tmp_path / "committee.md").read_text(encoding="utf-8")
     assert "replica 1" in page and "1 runs have no labelled frames" in page
     assert (tmp_path / "committee.png").stat().st_size > 5000
 

@@ -93,7 +93,7 @@ def test_the_error_in_dynamics_beside_that_in_testing(run, trained, toy_sets, tm
     ratio = values["dynamics"]["force_mae"] / values["testing"]["force_mae"]
     assert made.values["runs"] == 1
     assert made.values["force_ratio"] == pytest.approx(ratio)
-    rows = list(csv.DictReader((made.path / "validation.csv").open()))
+    rows = list(csv.DictReader((made.path / "validation.csv").open(encoding="utf-8")))
     assert {row["replica"] for row in rows} == {"1"}
     by_name = {row["quantity"]: row for row in rows}
     assert {"energy_mae", "force_mae", "force_mae_Li", "stress_mae"} <= by_name.keys()
@@ -106,6 +106,6 @@ def test_the_error_in_dynamics_beside_that_in_testing(run, trained, toy_sets, tm
     assert float(by_name["energy_mae_about_mean"]["in_dynamics"]) == pytest.approx(
         np.abs(error - error.mean()).mean(), rel=1e-5
     )
-    page = (made.path / "validation.md").read_text()
+    page = (made.path / "validation.md").read_text(encoding="utf-8")
     assert "The error in MD is ×" in page and "1 runs have no labelled frames" in page
     assert (made.path / "validation.png").stat().st_size > 5000

@@ -16,7 +16,9 @@ def result(folder: Path) -> Result:
 
 
 def test_a_training_curve_may_have_gaps(tmp_path: Path) -> None:
-    (tmp_path / "curve.csv").write_text("step,train_loss,val_loss\n1.0,2.5,\n2.0,,nan\n3,1,0.5\n")
+    (tmp_path / "curve.csv").write_text(
+        "step,train_loss,val_loss\n1.0,2.5,\n2.0,,nan\n3,1,0.5\n", encoding="utf-8"
+    )
     found = training_curve(result(tmp_path))
     assert [point[:2] for point in found] == [
         (1, "train_loss"), (2, "val_loss"), (3, "train_loss"), (3, "val_loss"),
@@ -25,7 +27,9 @@ def test_a_training_curve_may_have_gaps(tmp_path: Path) -> None:
 
 
 def test_an_md_curve_has_short_names_and_only_those(tmp_path: Path) -> None:
-    (tmp_path / "thermo.csv").write_text("step,time_fs,temperature_K,kinetic_eV\n0,0,290,1\n")
+    (tmp_path / "thermo.csv").write_text(
+        "step,time_fs,temperature_K,kinetic_eV\n0,0,290,1\n", encoding="utf-8"
+    )
     assert sample_curve(result(tmp_path)) == [(0, "temperature", 290.0)]
 
 
@@ -36,7 +40,7 @@ def test_no_file_no_curve(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n", [1, POINTS - 1, POINTS, POINTS + 1, 2 * POINTS, 7 * POINTS + 3])
 def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path: Path, n: int) -> None:
     lines = [f"{i},{i / 2}" for i in range(1, n + 1)]
-    (tmp_path / "curve.csv").write_text("\n".join(["step,loss", *lines]) + "\n")
+    (tmp_path / "curve.csv").write_text("\n".join(["step,loss", *lines]) + "\n", encoding="utf-8")
     found = training_curve(result(tmp_path))
     steps = [step for step, _, _ in found]
     assert steps[-1] == n and found[-1][2] == n / 2

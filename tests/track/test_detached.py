@@ -39,7 +39,9 @@ def status(study: Study) -> dict[str, str]:
 
 
 def lines(study: Study) -> list[str]:
-    return (study.events.folder / "events.jsonl").read_text().splitlines(keepends=True)
+    return (
+        (study.events.folder / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    )
 
 
 def test_a_detached_run_stays_open_and_goes_on(study: Study) -> None:
@@ -100,7 +102,7 @@ def test_whoever_watches_is_awaited(study: Study) -> None:
     feeder = subprocess.Popen(
         [sys.executable, "-c", code, str(study.store.root), study.events.run],
         stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert feeder.stdout is not None and feeder.stdout.readline() == "watches\n"
     command = [sys.executable, "-m", "ilmlip.track", str(study.store.root), study.uri]
     tracker = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=study.root)
@@ -124,7 +126,7 @@ def test_an_event_said_twice_changes_nothing(study: Study) -> None:
     once = study.logged()
     start, *tasks, end = lines(study)
     for again in ([*tasks, end], tasks, [start, *tasks, end], [end]):
-        with (study.events.folder / "events.jsonl").open("a") as out:
+        with (study.events.folder / "events.jsonl").open("a", encoding="utf-8") as out:
             out.write("".join(again))
         assert pending(study.store.root) == 1
         assert study.track().returncode == 0
@@ -135,7 +137,7 @@ def test_an_event_said_twice_changes_nothing(study: Study) -> None:
 def test_a_feeder_that_dies_as_it_writes(study: Study) -> None:
     """Half a line is neither awaited nor a fault; the next process says it whole."""
     study.begin(detached=True)
-    with (study.events.folder / "events.jsonl").open("a") as out:
+    with (study.events.folder / "events.jsonl").open("a", encoding="utf-8") as out:
         out.write('{"event": "task", "key": "tra')
     study.events.leave()
     assert study.track().returncode == 0

@@ -153,7 +153,7 @@ def position(folder: Path) -> int:
 
     (run,) = runs(folder / "store")
     with contextlib.suppress(FileNotFoundError):
-        at = json.loads((run / "logged.json").read_text())["position"]
+        at = json.loads((run / "logged.json").read_text(encoding="utf-8"))["position"]
         return (run / "events.jsonl").read_bytes()[:at].count(b"\n")
     return 0
 

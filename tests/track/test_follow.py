@@ -134,7 +134,7 @@ def test_a_killed_tracker_goes_on(study: Study, whole: dict[str, Any]) -> None:
     process = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=study.root)
     noted = study.events.folder / "logged.json"
     until = time.monotonic() + 60
-    while not (noted.exists() and json.loads(noted.read_text())["children"]):
+    while not (noted.exists() and json.loads(noted.read_text(encoding="utf-8"))["children"]):
         assert time.monotonic() < until and process.poll() is None
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -168,11 +168,11 @@ def test_a_tracker_that_dies_goes_on(study: Study, whole: dict[str, Any], after:
     study.end()
     assert study.track().returncode == 0
     (folder,) = runs(study.store.root)
-    state = json.loads((folder / "logged.json").read_text())
-    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    state = json.loads((folder / "logged.json").read_text(encoding="utf-8"))
+    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     state["position"] = len("".join(lines[:after]).encode())
     state["complete"] = False
-    (folder / "logged.json").write_text(json.dumps(state))
+    (folder / "logged.json").write_text(json.dumps(state), encoding="utf-8")
     assert study.track().returncode == 0
     assert study.logged() == whole
 
@@ -207,8 +207,8 @@ def test_half_in_one_mlflow_then_another(study: Study, whole: dict[str, Any]) ->
     study.end()
     assert study.track().returncode == 0
     noted = study.events.folder / "logged.json"
-    state = json.loads(noted.read_text())
-    noted.write_text(json.dumps({**state, "complete": False}))
+    state = json.loads(noted.read_text(encoding="utf-8"))
+    noted.write_text(json.dumps({**state, "complete": False}), encoding="utf-8")
     study.uri = f"sqlite:///{study.root / 'other.db'}"
     assert study.track().returncode == 0
     assert study.logged() == whole
@@ -219,22 +219,26 @@ def test_runs_that_a_user_deletes_are_no_obstacle(study: Study, whole: dict[str,
     study.begin()
     study.fill()
     study.end()
-    lines = (study.events.folder / "events.jsonl").read_text().splitlines(keepends=True)
+    lines = (
+        (study.events.folder / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    )
     first = next(i for i, line in enumerate(lines) if '"stage": "evaluate"' in line)
-    (study.events.folder / "events.jsonl").write_text("".join(lines[:first]))
+    (study.events.folder / "events.jsonl").write_text("".join(lines[:first]), encoding="utf-8")
     live = study.events.folder / "driver.pid"
     command = [sys.executable, "-m", "ilmlip.track", str(study.store.root), study.uri]
     process = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=study.root)
     noted = study.events.folder / "logged.json"
     until = time.monotonic() + 60
-    while not (noted.exists() and len(json.loads(noted.read_text())["children"]) == 2):
+    while not (
+        noted.exists() and len(json.loads(noted.read_text(encoding="utf-8"))["children"]) == 2
+    ):
         assert time.monotonic() < until and process.poll() is None
         time.sleep(0.02)
     client = MlflowClient(study.uri)
     experiment = client.get_experiment_by_name("quick").experiment_id
     (train,) = client.search_runs([experiment], "params.seed = '1'")
     client.delete_run(train.info.run_id)
-    with (study.events.folder / "events.jsonl").open("a") as out:
+    with (study.events.folder / "events.jsonl").open("a", encoding="utf-8") as out:
         out.write("".join(lines[first:]))
     assert live.exists() and process.wait(60) == 0
     logged = study.logged()
@@ -290,9 +294,9 @@ def test_a_model_of_an_earlier_run_gets_its_new_evaluations(study: Study) -> Non
 def test_a_driver_without_a_last_word(study: Study) -> None:
     study.begin()
     study.fill()
-    with (study.events.folder / "events.jsonl").open("a") as out:
+    with (study.events.folder / "events.jsonl").open("a", encoding="utf-8") as out:
         out.write('{"event": "ta')  # it died as it wrote
-    (study.events.folder / "driver.pid").write_text("999999999\n")
+    (study.events.folder / "driver.pid").write_text("999999999\n", encoding="utf-8")
     assert study.track().returncode == 0
     logged = study.logged()
     assert logged["run"]["status"] == "KILLED"
@@ -338,7 +342,7 @@ def test_findings_are_metrics_and_tags_of_the_parent(study: Study) -> None:
         {"name": "far_away", "value": 15.0, "holds": True},
         {"name": "near_by", "value": None, "holds": None},
     ]
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps(found), encoding="utf-8")
     study.begin()
     study.events.end("done", {"findings": str(path)})
     assert study.track().returncode == 0

@@ -49,17 +49,17 @@ def test_a_dying_run_is_seen_while_it_dies(study: Study) -> None:
     study.events.began(task)
     work = study.store.new_work(task.key)
     table = work / "thermo.csv"
-    table.write_text(HEAD + row(0) + row(10) + "20,10,3")  # half a row
+    table.write_text(HEAD + row(0) + row(10) + "20,10,3", encoding="utf-8")  # half a row
     one = follower(study)
     one.catch_up()
     assert history(study) == ("RUNNING", [(0, 300.0), (10, 310.0)])
-    with table.open("w") as out:
+    with table.open("w", encoding="utf-8") as out:
         out.write(HEAD + "".join(map(row, (0, 10, 20, 30))))
     one.catch_up()
     one.catch_up()
     assert history(study)[1] == [(0, 300.0), (10, 310.0), (20, 320.0), (30, 330.0)]
     # another tracker goes on where the first one died
-    with table.open("a") as out:
+    with table.open("a", encoding="utf-8") as out:
         out.write(row(40))
     another = follower(study)
     another.catch_up()
@@ -79,11 +79,11 @@ def test_a_dying_run_is_seen_while_it_dies(study: Study) -> None:
 def test_a_run_that_is_killed_with_its_driver_is_no_longer_running(study: Study) -> None:
     task = make("md", {"training": "0.4", "composition": "0.4", "T": 300.0})
     study.events.began(task)
-    (study.store.new_work(task.key) / "thermo.csv").write_text(HEAD + row(0))
+    (study.store.new_work(task.key) / "thermo.csv").write_text(HEAD + row(0), encoding="utf-8")
     one = follower(study)
     one.catch_up()
     assert history(study)[0] == "RUNNING"
     (pid,) = (study.store.root / "tracking").glob("*/driver.pid")
-    pid.write_text("999999999\n")
+    pid.write_text("999999999\n", encoding="utf-8")
     assert one.catch_up()
     assert history(study)[0] == "KILLED"

@@ -81,7 +81,7 @@ def begun(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Be
 
 def give_up(events: Events) -> None:
     """As if the driver's process were gone."""
-    (events.folder / "driver.pid").write_text("999999999\n")
+    (events.folder / "driver.pid").write_text("999999999\n", encoding="utf-8")
 
 
 def test_a_run_that_was_given_up_opens_again(begun: Begun) -> None:
@@ -99,7 +99,7 @@ def test_a_run_that_was_given_up_opens_again(begun: Begun) -> None:
 
 
 def test_half_a_line_is_not_waited_for(begun: Begun) -> None:
-    with (begun.events.folder / "events.jsonl").open("a") as lines:
+    with (begun.events.folder / "events.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('{"event": "ta')
     give_up(begun.events)
     assert begun.track() == 0
@@ -112,7 +112,7 @@ def test_the_driver_is_the_process_that_was_there_when_the_run_began(begun: Begu
     os.utime(note, (1.7e9, 1.7e9))  # written long before this process began: its pid was another's
     assert not driver_lives(begun.events.folder)
     for text in ("999999999\n", "", "no number\n"):
-        note.write_text(text)
+        note.write_text(text, encoding="utf-8")
         assert not driver_lives(begun.events.folder)
     note.unlink()
     assert not driver_lives(begun.events.folder)
@@ -121,7 +121,7 @@ def test_the_driver_is_the_process_that_was_there_when_the_run_began(begun: Begu
 def test_a_driver_that_ended_unreaped_is_gone(begun: Begun) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
     os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-    (begun.events.folder / "driver.pid").write_text(f"{ended.pid}\n")
+    (begun.events.folder / "driver.pid").write_text(f"{ended.pid}\n", encoding="utf-8")
     assert not driver_lives(begun.events.folder)
     ended.wait()
 
@@ -130,7 +130,7 @@ def test_what_can_never_be_logged_holds_nothing_up(
     begun: Begun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A damaged line, an unknown event, a parameter that MLflow refuses: each is told of once."""
-    with (begun.events.folder / "events.jsonl").open("a") as lines:
+    with (begun.events.folder / "events.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('no JSON\n{"event": "of the future"}\n[]\n')
     begun.train(begun.events, 1, **{"a:name\nthat MLflow refuses": 1})
     begun.train(begun.events, 2)
@@ -163,7 +163,7 @@ def test_a_call_that_came_twice_is_no_refusal(
     (model,) = begun.store.keys()
     packed = Task("package", 1, Params(name="p"), {}, about={**about, "model": model})
     work = begun.store.new_work(packed.key)
-    (work / "model.nequip.zip").write_text("a package")
+    (work / "model.nequip.zip").write_text("a package", encoding="utf-8")
     files = {"model.nequip.zip": ""}
     result = Result(packed.key, "package", 1, Path(), {}, {}, {}, {}, files, {}, "", started=1.7e9)
     begun.store.publish(result, work)
@@ -191,7 +191,7 @@ def test_a_run_that_mlflow_refuses_does_not_hold_up_another(begun: Begun) -> Non
 def test_a_damaged_result_is_told_of(begun: Begun, capsys: pytest.CaptureFixture[str]) -> None:
     begun.train(begun.events, 1)
     (manifest,) = begun.store.root.glob("results/train/*/manifest.json")
-    manifest.write_text(json.dumps({"key": 1}))
+    manifest.write_text(json.dumps({"key": 1}), encoding="utf-8")
     begun.train(begun.events, 2)
     begun.events.end("done", {})
     assert begun.track() == 1

@@ -59,9 +59,9 @@ def test_mlflow_predicts_without_us(
     done = subprocess.run(
         [sys.executable, "-c", PREDICT, uri, run, str(data), str(out)],
         env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    one, two = json.loads(out.read_text())
+    one, two = json.loads(out.read_text(encoding="utf-8"))
     frames = read_frames(data)
     expected = nequip.load(trained.path).predict(frames)
     assert two["energy"] == pytest.approx(one["energy"] * 2)

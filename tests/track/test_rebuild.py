@@ -24,7 +24,9 @@ MD = {"training": "0.4", "seed": 3, "composition": "0.4", "T": 300.0, "replica":
 def track(study: Study) -> None:
     one = tracker(study.store.root, study.uri, study.root)
     one.join(120)
-    assert one.exitcode == 0, (study.store.root / "tracking" / "tracker.log").read_text()
+    assert one.exitcode == 0, (study.store.root / "tracking" / "tracker.log").read_text(
+        encoding="utf-8"
+    )
     assert pending(study.store.root) == 0
 
 
@@ -32,9 +34,11 @@ def outputs(study: Study, text: str) -> dict[str, str]:
     """What a run shows, in the place where the next run writes over it."""
     folder = study.store.root / "studies" / "quick"
     folder.mkdir(exist_ok=True)
-    (folder / "matrix.csv").write_text(text)
+    (folder / "matrix.csv").write_text(text, encoding="utf-8")
     value = len(text)
-    (folder / "findings.json").write_text(f'[{{"name": "far", "value": {value}, "holds": true}}]')
+    (folder / "findings.json").write_text(
+        f'[{{"name": "far", "value": {value}, "holds": true}}]', encoding="utf-8"
+    )
     return {
         n: str(folder / f) for n, f in (("matrix", "matrix.csv"), ("findings", "findings.json"))
     }
@@ -64,7 +68,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, dict[str, An
     study.publish(make("evaluate", {**ABOUT, "composition": "0.0", "model": train.key}),
                   {"energy_mae": 7.0}, {})  # fmt: skip
     study.events.began(md)
-    (study.events.folder / "driver.pid").write_text("999999999\n")
+    (study.events.folder / "driver.pid").write_text("999999999\n", encoding="utf-8")
     track(study)
     # they are requeued and come to their end; the evaluation of an earlier model; a package
     study.events = Events(study.store.root)

@@ -81,7 +81,12 @@ def test_runs_are_listed_compared_and_drawn(tmp_path: Path, monkeypatch: Any) ->
     port = free_port()
     command = [sys.executable, "-m", "ilmlip.cli", "ui", "--port", str(port)]
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ, preexec_fn=_as_a_terminal_does
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        preexec_fn=_as_a_terminal_does,
+        encoding="utf-8",
     )
     try:
         assert server.stdout is not None

@@ -88,7 +88,7 @@ def ion_energies(atomic: list[Array], frames: Frames) -> Errors:
 
 def evaluate_linear(folder: Path, frames: Frames) -> Errors:
     """Errors of a linear model; an ion that it was not fitted to has no energy."""
-    known = json.loads((folder / "linear.json").read_text())["energies"]
+    known = json.loads((folder / "linear.json").read_text(encoding="utf-8"))["energies"]
     found = [ions(frame) for frame in frames]
     present = sorted({ion for names in found for ion in names})
     energies = [sum(known.get(ion, 0.0) for ion in names) for names in found]
@@ -113,7 +113,7 @@ def main(folder: Path) -> None:
 
     rows: list[list[Any]] = []
     loaded: dict[Path, Any] = {}
-    for one in json.loads((folder / "evaluations.json").read_text()):
+    for one in json.loads((folder / "evaluations.json").read_text(encoding="utf-8")):
         frames = list(ase.io.iread(one["test"]))
         place = Path(one["folder"])
         if one["kind"] == "linear":

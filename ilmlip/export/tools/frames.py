@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 def read_dump(path: Path) -> dict[int, tuple[Array, Array]]:
     """Every step of a text dump sorted by id: {step: (edges of the cell, columns after the id)}."""
     found = {}
-    with path.open() as lines:
+    with path.open(encoding="utf-8") as lines:
         while lines.readline().startswith("ITEM: TIMESTEP"):
             step = int(lines.readline())
             lines.readline()
@@ -52,7 +52,7 @@ def data_file(template: str, atoms: Atoms) -> str:
 
 def main(folder: Path) -> None:
     """Write the frames of one folder."""
-    wanted = json.loads((folder / "frames.json").read_text())
+    wanted = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
     steps = read_dump(Path(wanted["dump"]))
     (atoms,) = ase.io.iread(folder / "structure.extxyz")
     frames = []
@@ -69,8 +69,8 @@ def main(folder: Path) -> None:
     if template.exists():
         # the positions as frames.extxyz has them, so that a label belongs to exactly these
         for i, frame in enumerate(ase.io.iread(folder / "frames.extxyz")):
-            text = data_file(template.read_text(), frame)
-            (folder / f"frame-{i}.data").write_text(text)
+            text = data_file(template.read_text(encoding="utf-8"), frame)
+            (folder / f"frame-{i}.data").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def checked(frame: Atoms, name: str) -> Atoms:
 
 def main(folder: Path) -> None:
     """Write the files of one dataset."""
-    plan = json.loads((folder / "split.json").read_text())
+    plan = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     frames = []
     for source in plan["from"]:
         there = list(ase.io.iread(source["file"]))

@@ -24,14 +24,16 @@ def ions(frame: Atoms) -> list[str]:
 
 def main(folder: Path) -> None:
     """Solve one linear model."""
-    plan = json.loads((folder / "training.json").read_text())
+    plan = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     frames = list(ase.io.iread(folder / plan["train"]))
     found = [ions(frame) for frame in frames]
     kinds = sorted({ion for names in found for ion in names})
     counts = [[names.count(kind) for kind in kinds] for names in found]
     solved = least_squares(counts, [frame.get_potential_energy() for frame in frames])
     energies = dict(zip(kinds, solved, strict=True))
-    (folder / "linear.json").write_text(json.dumps({"energies": energies}, indent=1) + "\n")
+    (folder / "linear.json").write_text(
+        json.dumps({"energies": energies}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

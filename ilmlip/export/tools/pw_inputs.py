@@ -16,7 +16,7 @@ from ase import Atoms
 
 def check(folder: Path) -> None:
     """End the program if a pseudopotential is missing or another one."""
-    for line in (folder / "pseudo.md5").read_text().splitlines():
+    for line in (folder / "pseudo.md5").read_text(encoding="utf-8").splitlines():
         wanted, name = line.split(maxsplit=1)
         path = folder / name
         shown = name.removeprefix("../../")
@@ -41,12 +41,12 @@ def with_atoms(template: str, atoms: Atoms) -> str:
 def main(folder: Path) -> None:
     """Write the inputs of one folder."""
     check(folder)
-    template = (folder / "in.pw").read_text()
+    template = (folder / "in.pw").read_text(encoding="utf-8")
     for i, atoms in enumerate(ase.io.iread(folder / "frames.extxyz")):
         text = with_atoms(template, atoms)
         path = folder / f"frame-{i}.in"
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
             path.with_suffix(".out").unlink(missing_ok=True)
 
 

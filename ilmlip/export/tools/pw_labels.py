@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 def results(path: Path) -> dict[str, Any]:
     """Energy, forces and stress of an output. Ends the program if pw.x did not get that far."""
-    text = path.read_text(errors="replace") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if "convergence NOT achieved" in text:
         sys.exit(f"{path} did not converge; lower mixing_beta in in.pw")
     if "JOB DONE" not in text:

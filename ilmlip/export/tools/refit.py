@@ -33,16 +33,18 @@ def add_to_shifts(checkpoint: Path, step: dict[str, float]) -> dict[str, float]:
 
 def main(folder: Path) -> None:
     """Refit the model of one training."""
-    if not json.loads((folder / "training.json").read_text())["refit_shifts"]:
+    if not json.loads((folder / "training.json").read_text(encoding="utf-8"))["refit_shifts"]:
         return
-    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     frames = list(ase.io.iread(folder / config["data"]["train_file_path"]))
     model = Potential(folder / "model.ckpt")
     residuals = [frame.get_potential_energy() - model.predict(frame)[0] for frame in frames]
     types = config["training_module"]["model"]["type_names"]
     step = dict(zip(types, least_squares(element_counts(frames, types), residuals), strict=True))
     before = add_to_shifts(folder / "model.ckpt", step)
-    (folder / "refit.json").write_text(json.dumps({"before": before, "step": step}, indent=1))
+    (folder / "refit.json").write_text(
+        json.dumps({"before": before, "step": step}, indent=1), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -31,11 +31,11 @@ def element_counts(frames: list[Atoms], types: list[str]) -> list[list[int]]:
 
 def main(folder: Path) -> None:
     """Fill in the config of one training."""
-    kind = json.loads((folder / "training.json").read_text())["shifts"]
+    kind = json.loads((folder / "training.json").read_text(encoding="utf-8"))["shifts"]
     if kind == "zero":
         return
     path = folder / "config.yaml"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     config = yaml.safe_load(text)
     frames = list(ase.io.iread(folder / config["data"]["train_file_path"]))
     energies = [frame.get_potential_energy() for frame in frames]
@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
     config["training_module"]["model"]["per_type_energy_shifts"] = shifts
     comments = [line for line in text.splitlines() if line.startswith("#")]
     dump = yaml.safe_dump(config, sort_keys=False)
-    path.write_text("\n".join([*comments, dump]))
+    path.write_text("\n".join([*comments, dump]), encoding="utf-8")
 
 
 if __name__ == "__main__":
