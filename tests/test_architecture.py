@@ -27,7 +27,7 @@ LAYERS = (
     {"spec"},
     {"chemistry", "observables"},
     {"hashing"},
-    {"errors", "units", "record"},
+    {"errors", "grammar", "units", "record"},
 )
 """Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
 

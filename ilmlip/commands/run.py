@@ -61,6 +61,10 @@ def print_ended(study: Study, ended: Ended) -> None:
         _print_outputs({k: v for k, v in ended.outputs.items() if k == "paper"})
     for name, path in ended.outputs.items():
         print(f"{name}: {path}")
+    if len(study.points) > 1 and not ended.outputs:  # data sets alone
+        for point, outputs in zip(study.points[:SHOWN], ended.points, strict=False):
+            for name, path in outputs.items():
+                print(f"{point.label()}: {name}: {path}")
     settled = Counter(ended.outcome.settled.values())
     print(
         f"{study.spec.name}: {settled['done']} tasks done, {settled['cached']} were there already"

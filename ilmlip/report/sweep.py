@@ -26,7 +26,7 @@ def write_sweep(
             if matrix is None:
                 continue
             front = [index, *(values.get(key, "") for key in keys)]
-            with matrix.open(newline="") as lines:
+            with matrix.open(encoding="utf-8", newline="") as lines:
                 writer.writerows([*front, *row] for row in list(csv.reader(lines))[1:])
 
 

@@ -66,9 +66,10 @@ def lay_out(
             shutil.copyfile(points[0][name], found[name])
     elif any(points):
         matrices = [Path(point["matrix"]) if "matrix" in point else None for point in points]
-        found["sweep"] = str(folder / "sweep.csv")
         swept = [point.swept for point in study.points]
-        write_sweep(Path(found["sweep"]), swept, matrices)
+        if any(matrices):  # else a sweep of data sets: it has no errors to tabulate
+            found["sweep"] = str(folder / "sweep.csv")
+            write_sweep(Path(found["sweep"]), swept, matrices)
         if learning_curve.FIELD in study.swept() and any(matrices):
             found["learning_curve"] = str(folder / "learning_curve.png")
             learning_curve.draw(Path(found["learning_curve"]), swept, matrices)

@@ -71,7 +71,8 @@ def _findings(study: Study, outputs: Sequence[Mapping[str, Path]]) -> list[Part]
 def _errors(study: Study, outputs: Sequence[Mapping[str, Path]]) -> list[Part]:
     if len(study.points) == 1:
         return outputs_parts(dict(outputs[0]))
-    parts: list[Part] = [_points(study, outputs)]
+    table = _points(study, outputs)
+    parts: list[Part] = [table] if table.rows else []
     for point, named in list(zip(study.points, outputs, strict=True))[:MOST_POINTS]:
         if "figure" in named:
             parts.append(Figure(point.label(), named["figure"].read_bytes()))

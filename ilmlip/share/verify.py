@@ -91,6 +91,8 @@ def damage(result: Result) -> str:
 def _figures(note: Frozen, plan: Plan, store: Store) -> list[dict[str, Any]]:
     there: dict[tuple[str, ...], float] = {}
     for point, outputs in enumerate(plan.outputs):
+        if "matrix" not in outputs:
+            continue  # a study of data sets
         key, file = outputs["matrix"]
         path = store.folder(key) / file
         if path.is_file():

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ilmlip.errors import SpecError
+from ilmlip.grammar import counted, every
 from ilmlip.record import Record, field
 from ilmlip.spec.active import Active
 from ilmlip.spec.analysis import Analysis
@@ -281,17 +282,18 @@ def _check_frames(spec: Spec) -> None:
     if wanted > kept and spec.system.crystal is None:
         raise SpecError(
             "dataset.frames",
-            f"{spec.dataset.frames} frames{'' if parts == 1 else ' to train and as many to test on'}"
-            f", every {spec.dataset.every}. of those kept, take a trajectory of {wanted}; sampling "
+            f"{counted(spec.dataset.frames, 'frame')}"
+            f"{'' if parts == 1 else ' to train and as many to test on'}, "
+            f"{every(spec.dataset.every, 'kept frame')}, need a trajectory of {wanted}; sampling "
             f"keeps {kept} (duration {spec.sampling.duration:g} fs, one every "
-            f"{spec.sampling.interval:g} fs). At most {kept // spec.dataset.every // parts} frames, "
-            "or raise sampling.duration",
+            f"{spec.sampling.interval:g} fs). Take at most "
+            f"{counted(kept // spec.dataset.every // parts, 'frame')}, or raise sampling.duration",
         )
     held = round(spec.dataset.frames * spec.dataset.validation_fraction)
     if not 1 <= held < spec.dataset.frames:
         raise SpecError(
             "dataset.validation_fraction",
-            f"{spec.dataset.validation_fraction:g} of {spec.dataset.frames} frames leaves "
+            f"{spec.dataset.validation_fraction:g} of {counted(spec.dataset.frames, 'frame')} leaves "
             f"{held} to validate and {spec.dataset.frames - held} to train on; each needs at least one",
         )
 

@@ -12,6 +12,7 @@ from command import SMOKE, Smoke, ilmlip
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ilmlip.cli import main
 from ilmlip.errors import SpecError
 from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
@@ -188,6 +189,41 @@ def test_verify_on_another_store(smoke: Smoke, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     nothing = ilmlip("verify", str(file), "--json", cwd=tmp_path / "empty").json
     assert len(nothing["missing"]) == len(keys) and not nothing["ok"]
+
+
+SETS = (
+    "labels_smoke", "dft=opls", "tracking=none", "cluster=debug",
+    "dataset.derived=[{kind: frames}]",
+)  # fmt: skip
+
+
+@pytest.mark.engine
+def test_a_study_of_data_sets_is_swept_frozen_verified_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no models, and so no matrix: every command that reads one does without."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(*words: str) -> str:
+        assert main(list(words)) == 0
+        return capsys.readouterr().out
+
+    swept = ("-m", *SETS, "dataset.seed=0,1")
+    ran = json.loads(said("run", *swept, "--json"))
+    assert ran["outputs"] == {}, "a table without rows is no output"
+    assert [set(point["outputs"]) for point in ran["points"]] == [
+        {"dataset", "dataset_report", "dataset_page", "dataset_figure"}
+    ] * 2
+    assert "dataset.seed=1: dataset: " in said("run", *swept)
+    said("freeze", *swept, "-o", "frozen.yaml")
+    verdict = json.loads(said("verify", "frozen.yaml", "--json"))
+    assert len(verdict["same"]) == ran["done"] and verdict["ok"] and not verdict["figures"]
+    said("report", *swept)
+    page = (tmp_path / "labels_smoke.html").read_text(encoding="utf-8")
+    assert 'id="datasets"' in page and 'id="errors"' not in page
+    assert said("diff", *SETS, *SETS).endswith("the same results\n")
+    said("export", *SETS, "native")
+    assert "5-train" not in (tmp_path / "native" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.engine

@@ -1,0 +1,40 @@
+"""Numbers with their words, for messages."""
+
+from __future__ import annotations
+
+IRREGULAR = {"is": "are", "has": "have", "was": "were", "does": "do", "study": "studies"}
+"""Plurals, and the verbs that go with them, that take more than an s."""
+
+
+def plural(number: float, word: str) -> str:
+    """The word alone, in the form that goes with a number: "task" of 1, "tasks" of 0 and of 2."""
+    return word if number == 1 else IRREGULAR.get(word, f"{word}s")
+
+
+def counted(number: int, word: str, verb: str = "") -> str:
+    """A number with its word, and with a verb if one is given.
+
+    >>> counted(1, "task"), counted(1503, "task"), counted(1, "result", "is"), counted(0, "run")
+    ('1 task', '1503 tasks', '1 result is', '0 runs')
+    """
+    text = f"{number} {plural(number, word)}"
+    return f"{text} {plural(number, verb)}" if verb else text
+
+
+def ordinal(number: int) -> str:
+    """An ordinal in digits.
+
+    >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)]
+    ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '102nd', '111th']
+    """
+    ends = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ends.get(number % 10, 'th')}"
+
+
+def every(number: int, word: str) -> str:
+    """Which of a series are taken.
+
+    >>> every(1, "kept frame"), every(2, "kept frame")
+    ('every kept frame', 'every 2nd kept frame')
+    """
+    return f"every {word}" if number == 1 else f"every {ordinal(number)} {word}"
