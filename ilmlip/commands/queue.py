@@ -14,7 +14,8 @@ from ilmlip.execute import slurm
 from ilmlip.execute.events import Events
 from ilmlip.execute.relay import relay
 from ilmlip.execute.slurm_jobs import log_of
-from ilmlip.execute.submission import Held, open_runs, queued, runs
+from ilmlip.execute.submission import Held, in_queue, open_runs, queued, runs
+from ilmlip.run.slurm import elsewhere
 from ilmlip.store import Store
 
 
@@ -25,7 +26,7 @@ def jobs_of(store: Store) -> dict[str, Held]:
     if not open_runs(store.root):
         return {}
     try:
-        return queued(store.root, slurm.queue()).tasks
+        return queued(store.root, in_queue(store.root)).tasks
     except slurm.SlurmError as error:
         say(str(error))
         return {}
@@ -36,7 +37,12 @@ def cancel(options: Namespace) -> int:
     study, _, store = study_of(options)
     name = study.spec.name
     mine = [run for run in open_runs(store.root) if run.study == name]
-    held = queued(store.root, slurm.queue()) if mine else None
+    if there := [run for run in elsewhere(store) if run.study == name]:
+        raise slurm.SlurmError(
+            f"cluster=slurm: run {there[0].name} was submitted to the cluster {there[0].cluster}, and "
+            f"here {slurm.cluster_name()} answers (SLURM_CONF): cancel it where that one answers"
+        )
+    held = queued(store.root, in_queue(store.root)) if mine else None
     jobs = [job for run in mine for job in (held.jobs.get(run.name, []) if held else [])]
     # the jobs that end the runs first: they would submit what is left
     slurm.cancel(reversed(jobs))

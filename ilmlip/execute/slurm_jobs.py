@@ -6,7 +6,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class SlurmJobs:
         executor = self._executor(
             CLOSING, min(CLOSING_MINUTES, self.cluster.slurm.longest_minutes), waits
         )
-        with _no_job():
+        with _plain_environment(_stated(self.cluster, CLOSING)):
             job = _told(lambda: executor.submit(function, *given))
         element = Element(str(job.job_id), (), "", CLOSING_MINUTES)
         record = Record(element.id, CLOSING, (element,), waits)
@@ -85,7 +85,7 @@ class SlurmJobs:
             with executor.batch():
                 return [executor.submit(call) for call in calls]
 
-        with _no_job():
+        with _plain_environment(_stated(self.cluster, stage)):
             jobs = _told(submit)
         elements = tuple(
             Element(str(job.job_id), _keys(errand), errand.report.name, errand.minutes)
@@ -109,7 +109,7 @@ class SlurmJobs:
             job_name=f"{self.run.study}:{stage}",
             time=minutes,
             dependency=dependency(waits) or None,
-            comment=f"ilmlip {self.run.name}",
+            comment=f"{slurm.COMMENT} {self.run.name}",
         )
         return executor
 
@@ -260,13 +260,27 @@ def _told(submit: Callable[[], Any]) -> Any:
         raise slurm.SlurmError(f"cluster=slurm: {said[-1] if said else 'sbatch failed'}") from None
 
 
+CHOICES = ("partition", "account", "qos", "constraint")
+"""What a user may choose by SBATCH_PARTITION … where the spec says nothing."""
+
+
+def _stated(cluster: Cluster, stage: str) -> set[str]:
+    """What a spec says itself of where the jobs of a stage go."""
+    return set(sbatch(cluster, stage)) & set(CHOICES)
+
+
 @contextlib.contextmanager
-def _no_job() -> Iterator[None]:
-    """Without what Slurm told the job that this process is in: a new job is none of its steps."""
-    inside = {k: v for k, v in os.environ.items() if k.startswith("SLURM_") and k != "SLURM_CONF"}
-    for name in inside:
+def _plain_environment(stated: Collection[str]) -> Iterator[None]:
+    """Without options of Slurm's that the caller has in the environment, as the jobs will be.
+
+    Nor what Slurm told the job that this process is in: a new job is none of its steps. What the
+    spec leaves open (CHOICES without `stated`, a reservation) the user may choose there.
+    """
+    left = {f"SBATCH_{name.upper()}" for name in (*CHOICES, "reservation") if name not in stated}
+    out = {k: v for k, v in os.environ.items() if slurm.is_option(k) and k not in left}
+    for name in out:
         del os.environ[name]
     try:
         yield
     finally:
-        os.environ.update(inside)
+        os.environ.update(out)

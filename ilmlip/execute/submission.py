@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ilmlip.execute import slurm
 from ilmlip.store import write_text
 
 RUN, CLOSED, QUEUE = "run.json", "closed.json", "queue"
@@ -55,6 +56,8 @@ class Run:
     """Where it is tracked; empty: nowhere."""
     started: float
     """Unix time, s."""
+    cluster: str = ""
+    """Name of the cluster that has its jobs; empty: not known."""
 
     @property
     def name(self) -> str:
@@ -69,6 +72,7 @@ class Run:
             "study_key": self.study_key,
             "uri": self.uri,
             "started": self.started,
+            "cluster": self.cluster,
         }
         write_text(self.folder / RUN, json.dumps(about) + "\n")
 
@@ -114,6 +118,14 @@ def runs(root: Path) -> list[Run]:
 def open_runs(root: Path) -> list[Run]:
     """Those that have not ended."""
     return [run for run in runs(root) if run.closed() is None]
+
+
+def in_queue(root: Path) -> dict[str, slurm.Waiting]:
+    """What is in Slurm's queue: this user's jobs, and those of the open runs of a store.
+
+    Raises SlurmError if Slurm does not answer.
+    """
+    return slurm.queue(record.id for run in open_runs(root) for record in run.records())
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ilmlip.execute import slurm
 from ilmlip.execute.events import Events
 from ilmlip.execute.progress import Display
 from ilmlip.execute.relay import relay
-from ilmlip.execute.submission import Run, ends_in, queued
+from ilmlip.execute.submission import Run, ends_in, in_queue, queued
 from ilmlip.plan.graph import Plan, State
 from ilmlip.store import Store
 
@@ -88,7 +88,7 @@ class _Follower:
         """Whether Slurm still has jobs of the run."""
         self.asked = time.monotonic()
         try:
-            there = self.run.name in queued(self.store.root, slurm.queue()).jobs
+            there = self.run.name in queued(self.store.root, in_queue(self.store.root)).jobs
         except slurm.SlurmError as error:
             if str(error) not in self.said:
                 self.said.append(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,15 @@ from ilmlip.execute.driver import Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.relay import mention, relay
 from ilmlip.execute.slurm_jobs import SlurmJobs, compact
-from ilmlip.execute.submission import Queued, Record, Run, done_in, open_runs, queued
+from ilmlip.execute.submission import (
+    Queued,
+    Record,
+    Run,
+    done_in,
+    in_queue,
+    open_runs,
+    queued,
+)
 from ilmlip.execute.tidy import sweep
 from ilmlip.execute.worker import shortage
 from ilmlip.plan.compile import study_key
@@ -39,9 +48,10 @@ CLOSING_PATIENCE = 1800.0
 def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> Ended:
     """Submit what is missing and not in the queue; follow it to its end unless `detach`."""
     before = states(plan, store)
-    queue = slurm.queue() if open_runs(store.root) else {}
+    queue = in_queue(store.root) if open_runs(store.root) else {}
     end_lost(store, queue)
     missing = [key for key, state in before.items() if state != "cached"]
+    check_cluster(store, missing)
     if not missing:
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
@@ -68,6 +78,8 @@ def submit(study: Study, plan: Plan, store: Store) -> Run:
     """Begin a run: its events, its first jobs, and the one that ends it."""
     if lacks := slurm.lacks():
         raise slurm.SlurmError(f"cluster=slurm: {lacks}")
+    slurm.check_place(os.environ)
+    cluster = slurm.cluster_name()
     events = Events(store.root)
     events.start(detached=True, **started(study))
     run = Run(
@@ -76,6 +88,7 @@ def submit(study: Study, plan: Plan, store: Store) -> Run:
         study_key(study.specs),
         study.spec.tracking.uri,
         time.time(),
+        cluster,
     )
     run.write()
     try:
@@ -112,7 +125,7 @@ class Closing:
         events = Events.reopen(store.root, self.run.name)
         events.watch()
         relay(store, self.run)
-        left = to_do(self.plan, store, slurm.queue(), self.run)
+        left = to_do(self.plan, store, in_queue(store.root), self.run)
         in_vain = 0 if self.before is None or len(left) < self.before else self.in_vain + 1
         if left and in_vain < IN_VAIN:
             _submit(replace(self, before=len(left), in_vain=in_vain))
@@ -136,15 +149,17 @@ class Closing:
 def _submit(closing: Closing) -> None:
     """Submit what is to be done, as far as there is room, and the closing job behind it."""
     plan, run, cluster = closing.plan, closing.run, closing.study.spec.cluster
-    store, queue = Store(closing.root), slurm.queue()
+    store = Store(closing.root)
+    queue = in_queue(store.root)
     held = queued(store.root, queue)
     missing = to_do(plan, store, queue, run)
     tasks = wanted(plan, missing)
     mention(run, tasks)
-    room = cluster.slurm.max_queued - len(queue) - 1
+    own = sum(one.mine for one in queue.values())
+    room = cluster.slurm.max_queued - own - 1
     if room < 1 and tasks:
         raise slurm.SlurmError(
-            f"cluster=slurm: {len(queue)} jobs are in the queue, and cluster.slurm.max_queued is "
+            f"cluster=slurm: {own} jobs are in the queue, and cluster.slurm.max_queued is "
             f"{cluster.slurm.max_queued}: wait, or raise it if the cluster takes more"
         )
     elsewhere = {key: one.job for key, one in held.tasks.items()}
@@ -198,7 +213,7 @@ def settled(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> 
 
 
 def _detached(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> Ended:
-    held = queued(store.root, slurm.queue())
+    held = queued(store.root, in_queue(store.root))
     outcome = settled(plan, store, before, run)
     mine = {key: one.job for key, one in held.tasks.items() if key in plan.tasks}
     ended = Ended(plan, store, outcome, queued=mine)
@@ -210,12 +225,31 @@ def _detached(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -
     return ended
 
 
+def check_cluster(store: Store, missing: Sequence[str]) -> None:
+    """Refuse to submit what a job on another cluster may hold: this one's queue does not say."""
+    wanted = set(missing)
+    for run in elsewhere(store):
+        keys = {key for record in run.records() for one in record.elements for key in one.tasks}
+        if wanted & (keys - done_in(run)):
+            raise slurm.SlurmError(
+                f"cluster=slurm: run {run.name} was submitted to the cluster {run.cluster}, and here "
+                f"{slurm.cluster_name()} answers (SLURM_CONF); run again where {run.cluster} answers, "
+                "or end that run there: ilmlip cancel"
+            )
+
+
+def elsewhere(store: Store) -> list[Run]:
+    """Open runs of a store that another cluster has than the one that answers here."""
+    found = [run for run in open_runs(store.root) if run.cluster]
+    return [run for run in found if run.cluster != slurm.cluster_name()]
+
+
 def end_lost(store: Store, queue: Mapping[str, slurm.Waiting]) -> list[Run]:
     """End runs of which no job is left in the queue and none ended them; they are returned."""
     held: Queued = queued(store.root, queue)
-    lost = []
+    lost, away = [], {run.name for run in elsewhere(store)}
     for run in open_runs(store.root):
-        if run.name in held.jobs or time.time() - run.started < FRESH:
+        if run.name in held.jobs or run.name in away or time.time() - run.started < FRESH:
             continue
         with contextlib.suppress(StoreError):
             relay(store, run)

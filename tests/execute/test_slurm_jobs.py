@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from ilmlip.execute import slurm
-from ilmlip.execute.slurm_jobs import CLOSING, dependency, instead, own_id, sbatch
+from ilmlip.execute.slurm_jobs import (
+    CLOSING,
+    _plain_environment,
+    dependency,
+    instead,
+    own_id,
+    sbatch,
+)
 from ilmlip.execute.submission import Element, Record, Run, queued, runs
 from ilmlip.spec.cluster import Cluster
 
@@ -74,8 +81,9 @@ def program(folder: Path, name: str, text: str) -> None:
 
 def test_an_answer_of_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job whose dependency will never come true is no job that anyone can wait for."""
-    lines = "12_0|RUNNING|None\\n12_1|PENDING|Resources\\n14|COMPLETING|None\\n"
-    lines += "13|PENDING|DependencyNeverSatisfied\\n"
+    uid = os.getuid()
+    lines = f"12_0|{uid}|RUNNING|None|\\n12_1|{uid}|PENDING|Resources|\\n"
+    lines += f"14|{uid}|COMPLETING|None|\\n13|{uid}|PENDING|DependencyNeverSatisfied|\\n"
     program(tmp_path, "squeue", f"printf '{lines}'")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     found = slurm.queue()
@@ -124,3 +132,81 @@ def test_a_run_is_found_again_from_its_records(tmp_path: Path) -> None:
     assert found.jobs == {run.name: ["12_0"]}
     run.close("done")
     assert queued(tmp_path, waiting).tasks == {}
+
+
+LYING = {
+    "USER": "nobody",
+    "LOGNAME": "nobody",
+    "SQUEUE_STATES": "COMPLETED",
+    "SQUEUE_USERS": "nobody",
+    "SQUEUE_FORMAT": "%j",
+    "SLURM_CLUSTERS": "elsewhere",
+    "SLURM_TIME_FORMAT": "relative",
+    "SBATCH_TIMELIMIT": "1",
+    "SCONTROL_ALL": "1",
+}
+"""What may be in a user's environment and must not change what the queue holds."""
+
+
+def test_slurm_is_asked_without_the_users_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the process's own numeric id, hidden partitions as well; SLURM_CONF stays."""
+    program(tmp_path, "squeue", f'env > {tmp_path}/environment; echo "$@" > {tmp_path}/words')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name, value in {**LYING, "SLURM_CONF": "/etc/mine.conf"}.items():
+        monkeypatch.setenv(name, value)
+    slurm.queue()
+    given = (tmp_path / "environment").read_text(encoding="utf-8").splitlines()
+    options = [line for line in given if line.startswith(("SQUEUE_", "SBATCH_", "SLURM_", "SCON"))]
+    assert options == ["SLURM_CONF=/etc/mine.conf"]
+    words = (tmp_path / "words").read_text(encoding="utf-8").split()
+    assert words[words.index("--user") + 1] == str(os.getuid()) and "--all" in words
+
+
+def test_a_user_without_a_name_has_jobs_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """squeue refuses a numeric id that has no name, with exit status 0: all jobs are asked for."""
+    mine = f"7|{os.getuid()}|PENDING|Priority|\\n"
+    other = f"8|{os.getuid() + 1}|PENDING|Priority|\\n"
+    program(
+        tmp_path,
+        "squeue",
+        'case "$*" in *--user*) echo "squeue: error: Invalid user: 4242" >&2;; '
+        f"*) printf '{mine}{other}';; esac",
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert list(slurm.queue()) == ["7"]
+
+
+def test_an_error_with_exit_status_zero_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "squeue", "echo 'squeue: error: something is wrong' >&2")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(slurm.SlurmError, match="something is wrong"):
+        slurm.queue()
+
+
+def test_jobs_of_a_store_that_another_user_submitted_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are found by their ids; a job of that id which is none of ilmlip's is not meant."""
+    other = os.getuid() + 1
+    lines = f"12_0|{other}|RUNNING|None|ilmlip 2026-ab\\n13|{other}|RUNNING|None|theirs\\n"
+    program(tmp_path, "squeue", f"case \"$*\" in *--jobs*) printf '{lines}';; esac")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = slurm.queue(["12", "13"])
+    assert list(found) == ["12_0"] and not found["12_0"].mine
+    assert slurm.queue() == {}
+
+
+def test_what_is_submitted_gets_none_of_the_users_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the spec leaves open (account …) the user may choose as usual."""
+    for name, value in {**LYING, "SBATCH_ACCOUNT": "mine", "SBATCH_PARTITION": "fast"}.items():
+        monkeypatch.setenv(name, value)
+    with _plain_environment({"partition"}):
+        left = {name for name in os.environ if slurm.is_option(name)}
+        assert left == {"SBATCH_ACCOUNT"}
+    assert os.environ["SBATCH_PARTITION"] == "fast" and os.environ["SQUEUE_USERS"] == "nobody"

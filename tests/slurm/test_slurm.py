@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ from command import ilmlip
 
 from ilmlip.errors import IlmlipError
 from ilmlip.execute import slurm
-from ilmlip.execute.submission import Element, Run, open_runs, queued, runs
+from ilmlip.execute.submission import Element, Run, in_queue, open_runs, queued, runs
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.run import Ended
@@ -304,3 +305,41 @@ def test_the_command_that_follows_may_be_interrupted(tmp_path: Path) -> None:
     assert "go on" in (tmp_path / "said").read_text(encoding="utf-8")
     wait(lambda: last(tmp_path).closed())
     assert Store(tmp_path).result(key) is not None
+
+
+def test_the_users_environment_does_not_change_what_is_in_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """squeue takes options from variables, and its user from USER: nothing is submitted twice."""
+    plan = Plan("t")
+    first = probe(plan, "a", wait=8.0)
+    second = probe(plan, "b", [first])
+    go(plan, tmp_path, detach=True)
+    lying = {"USER": "nobody", "LOGNAME": "nobody", "SQUEUE_STATES": "COMPLETED"}
+    for name, value in {**lying, "SQUEUE_PARTITION": "spare", "SLURM_CLUSTERS": "gone"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("ilmlip.run.slurm.FRESH", 0.0)
+    assert set(queued(tmp_path, in_queue(tmp_path)).tasks) == {first, second}
+    again = go(plan, tmp_path)
+    assert set(again.outcome.settled.values()) == {"done"}
+    assert len(runs(tmp_path)) == 1
+    assert all(how == ["done"] for how in ends(tmp_path).values())
+    other = Plan("o")
+    probe(other, "c")
+    with pytest.raises(slurm.SlurmError, match="SLURM_CLUSTERS=gone"):
+        go(other, tmp_path)
+
+
+def test_jobs_on_another_cluster_are_not_submitted_here_again(tmp_path: Path) -> None:
+    """One store, two clusters: the queue of one says nothing of the other's jobs."""
+    plan = Plan("t")
+    probe(plan, "a", wait=5.0)
+    go(plan, tmp_path, detach=True)
+    run = last(tmp_path)
+    assert run.cluster == "ilmlip"
+    replace(run, cluster="other").write()
+    with pytest.raises(slurm.SlurmError, match="the cluster other, and here ilmlip answers"):
+        go(plan, tmp_path)
+    assert last(tmp_path).closed() is None and len(runs(tmp_path)) == 1
+    run.write()
+    assert go(plan, tmp_path).ok
