@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command import PATIENCE
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 REQUIRED = "ILMLIP_REQUIRE_ENGINES"
@@ -115,7 +116,11 @@ def slurm(folder: Path, cores: int = 4, memory_mb: int = 16_000) -> Iterator[Map
         yield mine
     finally:
         subprocess.run(
-            ["scancel", "-u", "root"], env=environment, check=False, capture_output=True, timeout=60
+            ["scancel", "-u", "root"],
+            env=environment,
+            check=False,
+            capture_output=True,
+            timeout=PATIENCE,
         )
         for name in ("slurmd", "slurmctld", "munged"):
             with suppress(OSError, ValueError, psutil.NoSuchProcess):
@@ -131,15 +136,15 @@ def _stop(daemon: psutil.Process) -> None:
 
 
 def _start(words: list[str], environment: Mapping[str, str]) -> None:
-    subprocess.run(words, env=dict(environment), check=True, capture_output=True, timeout=60)
+    subprocess.run(words, env=dict(environment), check=True, capture_output=True, timeout=PATIENCE)
 
 
 def _await_idle(environment: Mapping[str, str], folder: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         done = subprocess.run(
             ["sinfo", "-h", "-o", "%t"],
-            env=dict(environment), capture_output=True, text=True, check=False, timeout=60,
+            env=dict(environment), capture_output=True, text=True, check=False, timeout=PATIENCE,
          encoding="utf-8")  # fmt: skip
         if "idle" in done.stdout:
             return

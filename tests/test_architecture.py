@@ -265,3 +265,84 @@ def opens_text(call: ast.Call) -> bool:
             return False  # the open() of another class than Path, or bytes by a variable
         return "b" not in str(mode)
     return constants.get("text") is True or constants.get("universal_newlines") is True
+
+
+CLOCKS = {
+    f"{name}{unit}"
+    for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")
+    for unit in ("", "_ns")
+} | {"getrusage", "cpu_times", "default_timer"}
+TESTS = Path(__file__).parent
+
+
+def timed(text: str) -> list[int]:
+    """Lines of asserts that compare a time that passed with something that is no such time.
+
+    What such a test protects is asserted by counts (tests/counted.py) or by a ratio of two times.
+    """
+    found = []
+    for function in ast.walk(ast.parse(text)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        clocks: set[str] = set()  # names of moments
+        spans: set[str] = set()  # names of times that passed
+
+        def is_moment(node: ast.AST, names: set[str] = clocks) -> bool:
+            return any(
+                (isinstance(n, ast.Call) and ast.unparse(n.func).split(".")[-1] in CLOCKS)
+                or (isinstance(n, ast.Name) and n.id in names)
+                for n in ast.walk(node)
+            )
+
+        def is_span(node: ast.AST, names: set[str] = spans) -> bool:
+            return any(
+                (isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub) and is_moment(n))
+                or (isinstance(n, ast.Name) and n.id in names)
+                for n in ast.walk(node)
+            )
+
+        for node in sorted(ast.walk(function), key=lambda n: getattr(n, "lineno", 0)):
+            if isinstance(node, ast.Assign):
+                names = {n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+                (
+                    spans if is_span(node.value) else clocks if is_moment(node.value) else set()
+                ).update(names)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".append"):
+                if node.args and is_span(node.args[0]):
+                    spans.add(ast.unparse(node.func).removesuffix(".append"))
+            elif isinstance(node, ast.Assert):
+                found += [
+                    node.lineno
+                    for compared in ast.walk(node.test)
+                    if isinstance(compared, ast.Compare)
+                    and len({is_span(side) for side in (compared.left, *compared.comparators)}) == 2
+                ]
+    return found
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "assert time.monotonic() - began < 2",
+        "took = time.process_time() - began\n    assert 0 < took <= 2.5",
+        "took = []\n    took.append(perf_counter() - began)\n    assert took[0] < LIMIT",
+        "assert resource.getrusage(0).ru_utime - began < 2.0",
+    ],
+)
+def test_a_time_in_an_assert_is_found(bad: str) -> None:
+    assert timed(f"def test():\n    began = time.monotonic()\n    {bad}\n")
+    ratio = "a = time.time() - began\n    b = time.time() - began\n    assert a < 10 * b"
+    assert not timed(f"def test():\n    began = time.monotonic()\n    {ratio}\n")
+    assert not timed(
+        "def test():\n    end = time.monotonic() + 9\n    assert time.monotonic() < end\n"
+    )
+
+
+def test_no_test_asserts_a_time() -> None:
+    """A machine half as fast, or a busy one, is no fault of the product's."""
+    found = {
+        str(path.relative_to(TESTS)): lines
+        for path in sorted(TESTS.rglob("*.py"))
+        if (lines := timed(path.read_text(encoding="utf-8")))
+    }
+    assert not found

@@ -25,7 +25,7 @@ FIVE_PAIRS = (
 
 
 def check(folder: Path, *words: str, atoms: int = 8) -> dict:
-    answer = ilmlip("run", SMOKE, *words, "tracking=none", "--json", cwd=folder, timeout=1500)
+    answer = ilmlip("run", SMOKE, *words, "tracking=none", "--json", cwd=folder)
     assert answer.code == 0, answer.err
     outputs = answer.json["outputs"]
     assert {f"series_{kind}" for kind in KINDS} <= set(outputs)
@@ -58,7 +58,6 @@ def test_derived_sets_of_five_pairs_by_tight_binding(tmp_path: Path) -> None:
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("engine", "program", "words"),
     [

@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from command import PATIENCE
 from mlflow import MlflowClient
 
 from ilmlip.execute.events import Events
@@ -80,7 +81,7 @@ class Study:
         return subprocess.run(
             [sys.executable, "-m", "ilmlip.track", str(self.store.root), uri or self.uri],
             capture_output=True, text=True, check=False, env={**os.environ, **QUIET},
-            cwd=self.root, timeout=120,
+            cwd=self.root, timeout=PATIENCE,
          encoding="utf-8")  # fmt: skip
 
     def logged(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from packaging.version import Version
 from ilmlip.engines.process import program_environment
 from ilmlip.spec.profile import PACKAGES, ProgramName
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds that an answer may take."""
 SAYS: dict[ProgramName, tuple[tuple[str, ...], str]] = {
     "pw.x": ((), r"Program PWSCF v\.?\s*(\d+(?:\.\d+)*)"),  # and then that it has no input

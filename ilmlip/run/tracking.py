@@ -14,7 +14,7 @@ from ilmlip.spec.types import Spec
 from ilmlip.store import Store
 
 PATIENCE = 60.0
-"""Seconds that a run waits at its end for what is still to be logged."""
+"""Seconds without progress after which a run waits no longer for what is still to be logged."""
 
 
 def started(study: Study) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def caught_up(spec: Spec, store: Store) -> list[str]:
 def logged(
     tracker: subprocess.Popen[bytes] | None, spec: Spec, store: Store, patience: float = PATIENCE
 ) -> list[str]:
-    """Give the tracker some time to finish; what to tell the user if it fails or takes longer.
+    """Let the tracker finish while it gets on; what to tell the user if it fails or does not.
 
     Another takes the place of one that was killed; once, since something may kill each of them.
     """
@@ -57,10 +57,10 @@ def logged(
         return []
     log = f"{store.root}/tracking/tracker.log"
     try:
-        code = tracker.wait(patience)
+        code = _end(tracker, store, patience)
         if code < 0:
             tracker = track.spawn(store.root, spec.tracking.uri)
-            code = tracker.wait(patience)
+            code = _end(tracker, store, patience)
         if code == 0:
             return []
     except subprocess.TimeoutExpired:
@@ -73,3 +73,20 @@ def logged(
     return [
         f"{why}; what should be logged waits in the store and is logged by the next run (log: {log})"
     ]
+
+
+def _end(tracker: subprocess.Popen[bytes], store: Store, patience: float) -> int:
+    """Its exit status, awaited as long as it logs something in each such time: machines differ."""
+    while True:
+        before = _logged(store)
+        try:
+            return tracker.wait(patience)
+        except subprocess.TimeoutExpired:
+            if _logged(store) == before:
+                raise
+
+
+def _logged(store: Store) -> int:
+    """Bytes of the runs' events that are in MLflow."""
+    folders = track.runs(store.root)
+    return sum(int(track.progress(folder).get("position", 0)) for folder in folders)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import toy
 from ase.io import write
+from command import PATIENCE
 
 from ilmlip.engines import lammps, lammps_files
 from ilmlip.engines.moves import kelvin, start_velocities
@@ -57,7 +58,7 @@ def test_input_and_data_go_through_lammps(tmp_path: Path, monkeypatch: pytest.Mo
         (folder / "in.lammps").write_text("\n".join(lines) + "\n", encoding="utf-8")
         done = subprocess.run(
             [program, "-in", "in.lammps", "-log", "log.lammps"],
-            cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+            cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False,
          encoding="utf-8")  # fmt: skip
         assert done.returncode == 0, done.stdout[-2000:]
         log = (folder / "log.lammps").read_text(encoding="utf-8").splitlines()

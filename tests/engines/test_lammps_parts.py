@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from classical import Classical
+from command import PATIENCE
 
 from ilmlip.engines import lammps, lammps_parts
 from ilmlip.hashing import file_digest
@@ -66,7 +67,7 @@ def on(stage, params, given, root: Path, kills: int, seed: int, least: int) -> t
     for _ in range(kills):
         work = attempt(left, root)
         process = start(stage, params, given, work)
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while process.poll() is None and len(list(work.glob("part-*.restart"))) < 1:
             assert time.monotonic() < end
             time.sleep(0.001)

@@ -10,7 +10,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+from command import PATIENCE
+from test_qe_restart import lives
 
 from ilmlip.engines import nequip, nequip_resume, nequip_weights
 from ilmlip.engines.nequip_config import TRAIN_FILE, VAL_FILE
@@ -40,15 +43,18 @@ def kill_after(folder: Path, sign: Path) -> None:
     """Train in a process of its own, and kill that once a file is there."""
     code = "from pathlib import Path; from ilmlip.engines import nequip; nequip.train(Path.cwd())"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=os.environ)
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not sign.exists():
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.02)
     time.sleep(0.3)  # a few epochs more
     assert process.poll() is None
+    below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(0.3)  # nequip-train dies with its parent
+    while any(map(lives, below)):  # nequip-train dies with its parent
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

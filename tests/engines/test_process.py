@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command import PATIENCE
 
 from ilmlip.engines.process import KilledError, execute, last_error
 from ilmlip.errors import StageError
@@ -55,18 +56,18 @@ def test_the_end_of_a_log_without_errors(tmp_path: Path) -> None:
 
 
 def test_a_program_dies_with_its_worker(tmp_path: Path) -> None:
-    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(9999)"
     code = (
         "import sys; from pathlib import Path; from ilmlip.engines.process import execute; "
         f"execute([sys.executable, '-c', {inner!r}], Path.cwd(), 'log', environment={{}})"
     )
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text(encoding="utf-8")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     child = psutil.Process(int((tmp_path / "pid").read_text(encoding="utf-8")))
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    psutil.wait_procs([child], timeout=10)
+    psutil.wait_procs([child], timeout=PATIENCE)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

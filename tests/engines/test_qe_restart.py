@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from command import PATIENCE
 from derivatives import small_pair
 from outside import PSEUDO, require, use_pseudopotentials
 
@@ -67,7 +68,7 @@ def killed(kind: str, work: Path, there: Callable[[Path], bool], wait: float) ->
     here = Path(__file__).parent
     words = [kind, str(work), str(work / "earlier"), str(here), str(here.parent)]
     process = subprocess.Popen([sys.executable, "-c", CODE, *words], env=os.environ)
-    end = time.monotonic() + 200
+    end = time.monotonic() + PATIENCE
     while not there(work):
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.002)
@@ -75,7 +76,7 @@ def killed(kind: str, work: Path, there: Callable[[Path], bool], wait: float) ->
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while any(map(lives, below)):
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 
 from ilmlip.execute import claims as module
 from ilmlip.execute.claims import HALF, SILENT, Claims
@@ -124,7 +125,7 @@ def test_a_zombie_is_dead(root: Path) -> None:
     assert child.stdout is not None and child.stdout.readline().strip() == b"True"
     assert Claims(root).is_alive(KEY)
     child.kill()
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while Claims(root).is_alive(KEY) and time.monotonic() < end:
         time.sleep(0.02)
     assert not Claims(root).is_alive(KEY)
@@ -137,7 +138,7 @@ from pathlib import Path
 from ilmlip.execute.claims import Claims
 claims = Claims(Path(sys.argv[1]))
 print(claims.take(sys.argv[2]), flush=True)
-time.sleep(60)
+time.sleep(9999)
 """
 FAKETIME = shutil.which("faketime")
 
@@ -151,7 +152,7 @@ def test_a_clock_that_is_set_makes_no_living_claim_dead(root: Path, jump: str) -
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(root), KEY], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None and holder.stdout.readline().strip() == b"True"
-        asks = [str(FAKETIME), "-f", jump, sys.executable, "-c", HOLD.replace("60", "0")]
+        asks = [str(FAKETIME), "-f", jump, sys.executable, "-c", HOLD.replace("9999", "0")]
         taken = subprocess.run(
             [*asks, str(root), KEY], capture_output=True, text=True, check=True, encoding="utf-8"
         )
@@ -205,13 +206,14 @@ def test_a_claim_that_is_made_after_the_look_is_not_buried(
 
 
 RACE = """
-import sys, time
+import sys
 from pathlib import Path
 from ilmlip.execute.claims import Claims
-claims, end = Claims(Path(sys.argv[1])), float(sys.argv[2])
-while time.time() < end: pass
+claims = Claims(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
 print(sum(claims.take(f"probe-k1-{i}") for i in range(200)), flush=True)
-time.sleep(3)
+sys.stdin.readline()
 """
 
 
@@ -219,9 +221,20 @@ def test_of_many_that_find_a_claim_dead_one_takes_it(root: Path) -> None:
     dead = json.dumps(replace(me(), born=0.5).plain())
     for i in range(200):
         (root / "claims" / f"probe-k1-{i}.json").write_text(dead, encoding="utf-8")
-    words = [sys.executable, "-c", RACE, str(root), str(time.time() + 2.0)]
-    racers = [
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-        for _ in range(6)
-    ]
-    assert sum(int(racer.communicate(timeout=60)[0]) for racer in racers) == 200
+    words = [sys.executable, "-c", RACE, str(root)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    racers = [subprocess.Popen(words, text=True, encoding="utf-8", **pipes) for _ in range(6)]
+
+    def all_say() -> list[str]:
+        return [racer.stdout.readline().strip() for racer in racers]
+
+    def all_may() -> None:
+        for racer in racers:
+            racer.stdin.write("\n")
+            racer.stdin.flush()
+
+    assert all_say() == ["ready"] * 6
+    all_may()
+    assert sum(map(int, all_say())) == 200  # all of them live until each has tried
+    all_may()
+    assert [racer.wait(PATIENCE) for racer in racers] == [0] * 6

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command import PATIENCE
 
 from ilmlip.execute.claims import Claims
 from ilmlip.execute.worker import do, pack
@@ -46,7 +47,7 @@ def started(task: Task, beside: str = "config.yaml") -> subprocess.Popen[bytes]:
     """A job that has written a checkpoint in a folder that also holds `beside`."""
     command = [sys.executable, "-c", CODE, json.dumps(pack([task]))]
     process = subprocess.Popen(command, env=os.environ)
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     folders = Path("store/work")
     while not any((p.parent / beside).exists() for p in folders.glob("*/model.ckpt")):
         assert process.poll() is None and time.monotonic() < end

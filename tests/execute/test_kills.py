@@ -21,7 +21,6 @@ SEED = int(os.environ.get("ILMLIP_KILLS_SEED", "1"))
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.timeout(3600)
 def test_random_kills(smoke: Smoke, tmp_path: Path) -> None:
     assert kills.WORDS == SMOKE
     told = kills.campaign(tmp_path, smoke.folder, KILLS, SEED)

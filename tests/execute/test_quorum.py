@@ -27,7 +27,6 @@ SEED, SHARE = 5, 20
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.timeout(1800)
 def test_labels_that_fail_at_random(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 
 from ilmlip.chemistry.boxes import read_one, write
 from ilmlip.execute.claims import Claims
@@ -107,7 +108,7 @@ def kill_at_random(one: Task, dice: random.Random) -> bool:
     if dice.random() < 0.25:
         time.sleep(dice.uniform(0.0, 2.0))
     else:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while computed() == before and job.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.001)

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 
 from ilmlip.store import Store
 
@@ -33,7 +34,7 @@ def test_each_task_runs_once(drivers: int, tmp_path: Path) -> None:
         for _ in range(drivers)
     ]
     for driver in all_of_them:
-        out, _ = driver.communicate(timeout=400)
+        out, _ = driver.communicate(timeout=PATIENCE)
         assert driver.returncode == 0, out
     ends: Counter[str] = Counter()
     for report in (store.root / "jobs").glob("*/*.jsonl"):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command import PATIENCE
 from test_driver import drive, probe
 
 from ilmlip.execute.claims import Claims
@@ -103,7 +104,7 @@ def test_a_worker_outlives_its_controller(tmp_path: Path) -> None:
     driver = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not (claims := list((tmp_path / "claims").glob("*.json"))):
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -111,7 +112,7 @@ def test_a_worker_outlives_its_controller(tmp_path: Path) -> None:
     controller = worker.parent()
     assert controller is not None and "submitit.local._local" in controller.cmdline()
     controller.kill()
-    out, _ = driver.communicate(timeout=120)
+    out, _ = driver.communicate(timeout=PATIENCE)
     assert out.split() == ["done", "0"]
     assert len(store.keys()) == 1
     reports = "".join(

@@ -142,7 +142,6 @@ def test_lammps_without_its_library(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_nothing_needs_the_network(tmp_path: Path) -> None:
     """The whole quickstart at smoke scale where there is no network at all, not even a loopback."""
     cut = ["unshare", "--net", "--map-root-user"]
@@ -163,7 +162,6 @@ def test_nothing_needs_the_network(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=1500,
         check=False,
         encoding="utf-8",
     )

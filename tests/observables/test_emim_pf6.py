@@ -64,7 +64,6 @@ def volumes(folder: Path) -> dict[float, np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.timeout(1500)
 def test_tait_and_fluctuations_agree(tmp_path: Path) -> None:
     found = volumes(tmp_path)
     one = fluctuation_compressibility(found[1.0], TEMPERATURE)

@@ -99,7 +99,6 @@ def run(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
 
 @pytest.mark.slow
 @pytest.mark.engine
-@pytest.mark.timeout(1500)
 def test_spc_e_water(tmp_path: Path) -> None:
     density, places, edge = run(tmp_path)
     mean = mean_and_error(density)

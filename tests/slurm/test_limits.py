@@ -16,7 +16,6 @@ from ilmlip.store import Store
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.engine,
-    pytest.mark.timeout(1800),
     pytest.mark.usefixtures("cluster_of_one"),
 ]
 STUDY = (
@@ -28,7 +27,7 @@ STUDY = (
 
 
 def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
-    answer = ilmlip("run", *STUDY, "--json", cwd=tmp_path, timeout=1500)
+    answer = ilmlip("run", *STUDY, "--json", cwd=tmp_path)
     assert answer.code == 0, answer.err
     store = Store(tmp_path / "store")
     (key,) = [key for key in sorted(store.keys()) if key.startswith("train-")]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 from outside import PSEUDO, require
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.usefixtures("cluster_of_one")]
@@ -69,7 +70,7 @@ def in_a_job(folder: Path, profile: str, code: str, ranks: int) -> None:
             "--wrap", f"{sys.executable} {script}",
         ],
         env={**os.environ, "ILMLIP_PROFILE": str(folder / "profile.yaml")},
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
      encoding="utf-8")  # fmt: skip
     assert done.returncode == 0, (folder / "job.out").read_text(encoding="utf-8") + done.stderr
 

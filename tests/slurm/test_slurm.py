@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command import ilmlip
+from command import PATIENCE, ilmlip
 
 from ilmlip.errors import IlmlipError
 from ilmlip.execute import slurm
@@ -27,7 +27,6 @@ from ilmlip.stages.probe import Params
 from ilmlip.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster_of_one")]
-PATIENCE = 240.0
 
 
 def probe(
@@ -138,7 +137,7 @@ def test_what_failed_stops_what_needs_it_and_is_tried_alone_the_next_time(tmp_pa
 
 def test_after_submission_nobody_needs_to_stay(tmp_path: Path) -> None:
     plan = Plan("t")
-    first = probe(plan, "a", wait=8.0)
+    first = probe(plan, "a", wait=15.0)
     second = probe(plan, "b", [first])
     ended = go(plan, tmp_path, detach=True)
     assert set(ended.queued) == {first, second}
@@ -153,8 +152,8 @@ def test_after_submission_nobody_needs_to_stay(tmp_path: Path) -> None:
 
 def test_another_study_waits_for_what_is_in_the_queue_already(tmp_path: Path) -> None:
     one, other = Plan("one"), Plan("other")
-    shared = probe(one, "shared", wait=10.0)
-    probe(other, "shared", wait=10.0)
+    shared = probe(one, "shared", wait=20.0)
+    probe(other, "shared", wait=20.0)
     mine = probe(other, "mine", [shared])
     go(one, tmp_path, detach=True)
     job = queued(tmp_path, slurm.queue()).tasks[shared].job

@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from command import SMOKE, Smoke, ilmlip
+from command import PATIENCE, SMOKE, Smoke, ilmlip
 
 from ilmlip.execute.submission import open_runs, runs
 from ilmlip.store import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
 ON_SLURM = ("quickstart", "scale=smoke", "cluster=slurm", "cluster.pack_seconds=30")
-PATIENCE = 900.0
 
 
 def digests(store: Path) -> dict[str, str]:
@@ -43,7 +42,7 @@ def submitted(cluster_of_one: None, tmp_path_factory: pytest.TempPathFactory) ->
 def test_local_debug_and_slurm_give_the_same_digests(
     submitted: Path, smoke: Smoke, tmp_path: Path
 ) -> None:
-    debug = ilmlip("run", "quickstart", "scale=smoke", "cluster=debug", cwd=tmp_path, timeout=900)
+    debug = ilmlip("run", "quickstart", "scale=smoke", "cluster=debug", cwd=tmp_path)
     assert debug.code == 0, debug.err
     local = digests(smoke.folder / "store")
     assert len(local) == 120

@@ -1,16 +1,16 @@
-"""Ten thousand mutated specs: each plans, or is refused in one located line, within two seconds."""
+"""Ten thousand mutated specs: each plans, or is refused in one located line, with little work."""
 
 from __future__ import annotations
 
 import copy
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from counted import bounded
 
 from ilmlip.errors import SpecError
 from ilmlip.lint.run import lint
@@ -129,7 +129,6 @@ def walk(value: Any) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_ten_thousand_mutated_specs(part: int, tmp_path: Path) -> None:
     try_many(tmp_path, part, whole=1200, composed=50)
@@ -154,12 +153,12 @@ def try_many(folder: Path, seed: int, whole: int, composed: int) -> None:
 
 
 def outcome(file: Path) -> str:
-    began = time.process_time()
     try:
-        study = load_study([str(file)])
-        plan = compile_study(study.specs)
-        lint(study, plan)
-        expected(study, plan)
+        with bounded():
+            study = load_study([str(file)])
+            plan = compile_study(study.specs)
+            lint(study, plan)
+            expected(study, plan)
     except SpecError as error:
         text = str(error)
         assert text.isprintable() and len(text) < 3100, text
@@ -171,7 +170,6 @@ def outcome(file: Path) -> str:
         ) from error
     else:
         result = "planned"
-    assert time.process_time() - began < 2, file.read_text(encoding="utf-8")[:2000]
     return result
 
 
@@ -225,10 +223,9 @@ WORDS = [
 @pytest.mark.parametrize("word", WORDS)
 def test_odd_words(word: str, multirun: bool) -> None:
     """Whatever is typed: a study, or one line that says where it went wrong."""
-    began = time.process_time()
     try:
-        study = load_study(["quickstart", word], multirun=multirun)
-        lint(study, compile_study(study.specs))
+        with bounded():
+            study = load_study(["quickstart", word], multirun=multirun)
+            lint(study, compile_study(study.specs))
     except SpecError as error:
         assert str(error).isprintable() and error.where
-    assert time.process_time() - began < 2

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 import yaml
+from counted import bounded
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -272,10 +272,8 @@ def test_a_list_that_is_wrong(tmp_path: Path, points: object, part: str) -> None
 
 def test_a_huge_sweep_is_refused_at_once(tmp_path: Path) -> None:
     sweep = dict.fromkeys(("model.r_max", "model.max_steps", "model.batch_size"), "range(0,1000)")
-    began = time.process_time()
-    with pytest.raises(SpecError, match="1,000,000,000 points"):
+    with bounded(4), pytest.raises(SpecError, match="1,000,000,000 points"):
         load_study([write(tmp_path / "s.yaml", sweep)])
-    assert time.process_time() - began < 2
 
 
 def test_options_beside_a_spec_come_first(tmp_path: Path) -> None:

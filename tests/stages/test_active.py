@@ -153,7 +153,6 @@ dataset.active.highest=null dataset.active.guards.force=1e5 tracking=none cluste
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_study_learns_on_the_fly_and_stops_where_it_is_told(tmp_path: Path) -> None:
     """Two ways of one round each: one goes on, the other is told to stop at once."""
     sweep = "sweep={dataset.active.stop: [1.0e-6, 1.0e+9]}"
@@ -164,7 +163,6 @@ def test_a_study_learns_on_the_fly_and_stops_where_it_is_told(tmp_path: Path) ->
         sweep,
         "--json",
         cwd=tmp_path,
-        timeout=800,
     )
     assert answer.code == 0, answer.err
     table = Path(answer.json["points"][0]["outputs"]["active_all"])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 from mlflow import MlflowClient
 from tracked import Study, make
 
@@ -97,7 +98,7 @@ def test_whoever_watches_is_awaited(study: Study) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom ilmlip.execute.events import Events\n"
         "Events.reopen(Path(sys.argv[1]), sys.argv[2]).watch()\nprint('watches', flush=True)\n"
-        "time.sleep(300)\n"
+        "time.sleep(9999)\n"
     )
     feeder = subprocess.Popen(
         [sys.executable, "-c", code, str(study.store.root), study.events.run],
@@ -106,7 +107,7 @@ def test_whoever_watches_is_awaited(study: Study) -> None:
     assert feeder.stdout is not None and feeder.stdout.readline() == "watches\n"
     command = [sys.executable, "-m", "ilmlip.track", str(study.store.root), study.uri]
     tracker = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=study.root)
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not (study.events.folder / "logged.json").exists():
         assert time.monotonic() < until and tracker.poll() is None
         time.sleep(0.05)
@@ -114,7 +115,7 @@ def test_whoever_watches_is_awaited(study: Study) -> None:
     assert tracker.poll() is None
     feeder.kill()
     feeder.wait()
-    assert tracker.wait(30) == 0
+    assert tracker.wait(PATIENCE) == 0
     assert status(study) == {"run": "RUNNING"} and pending(study.store.root) == 0
 
 

@@ -23,16 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import PATIENCE
 from tracked import Study, content, make, other, tracker
 
 from ilmlip.track import QUIET, pending, runs
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 KILLS = 20
 HALF = 50
 """Events of a run that has about twice as many."""
 MODELS = 12
-PATIENCE = 400
 """Seconds for a tracker to end, on a machine that does other things."""
 
 
@@ -105,7 +105,7 @@ def played(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     words = [sys.executable, "-c", code, str(folder / "all.jsonl"), str(run), str(HALF)]
     words.append(str(folder / "go"))
     driver = subprocess.Popen(words)
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not (run / "events.jsonl").exists():
         assert time.monotonic() < until and driver.poll() is None
         time.sleep(0.05)
@@ -127,7 +127,7 @@ def server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        until = time.monotonic() + 240
+        until = time.monotonic() + PATIENCE
         while True:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()

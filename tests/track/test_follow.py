@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import PATIENCE
 from mlflow import MlflowClient
 from tracked import CURVE, Study, make
 
@@ -133,7 +134,7 @@ def test_a_killed_tracker_goes_on(study: Study, whole: dict[str, Any]) -> None:
     command = [sys.executable, "-m", "ilmlip.track", str(study.store.root), study.uri]
     process = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=study.root)
     noted = study.events.folder / "logged.json"
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not (noted.exists() and json.loads(noted.read_text(encoding="utf-8"))["children"]):
         assert time.monotonic() < until and process.poll() is None
         time.sleep(0.005)
@@ -228,7 +229,7 @@ def test_runs_that_a_user_deletes_are_no_obstacle(study: Study, whole: dict[str,
     command = [sys.executable, "-m", "ilmlip.track", str(study.store.root), study.uri]
     process = subprocess.Popen(command, env={**os.environ, **QUIET}, cwd=study.root)
     noted = study.events.folder / "logged.json"
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not (
         noted.exists() and len(json.loads(noted.read_text(encoding="utf-8"))["children"]) == 2
     ):

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 from crowd import Crowd
 from postgres import cluster
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 WRITERS, RUNS = 8, int(os.environ.get("ILMLIP_LOAD", "104"))
 """`python -m benchmarks tracking` has 504 runs, ILMLIP_LOAD others; both databases take minutes."""
-PATIENCE = 3000
 
 
 def told(tmp_path: Path, uri: str) -> None:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 from mlflow import MlflowClient
 
 from ilmlip.track import QUIET
@@ -35,14 +36,14 @@ def test_killed_while_the_tables_are_made(tmp_path: Path) -> None:
     new, database = tmp_path / ".mlflow.db.new", tmp_path / "mlflow.db"
     for size in (10_000, 300_000, 600_000):
         maker = connecting(tmp_path)
-        end = time.monotonic() + 300
+        end = time.monotonic() + PATIENCE
         while not (new.exists() and new.stat().st_size > size):
             assert maker.poll() is None and time.monotonic() < end
             time.sleep(0.001)
         maker.kill()
         maker.wait()
         assert not database.exists() and new.exists()
-    assert connecting(tmp_path).wait(300) == 0
+    assert connecting(tmp_path).wait(PATIENCE) == 0
     assert database.exists() and not list(tmp_path.glob(".mlflow.db.new*"))
     (default,) = MlflowClient(f"sqlite:///{database}").search_experiments()
     assert ".new" not in default.artifact_location

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from browser import browser, need_browser, picture
+from command import PATIENCE
 
 from ilmlip.cli import main
 
@@ -35,7 +36,7 @@ def free_port() -> int:
 
 def shown(driver: Any, said: Callable[[str], bool]) -> str:
     """The text of the page once it says something; it is made by scripts."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while True:
         text = str(driver.find_element("tag name", "body").text)
         if said(text) or time.monotonic() > end:
@@ -45,7 +46,7 @@ def shown(driver: Any, said: Callable[[str], bool]) -> str:
 
 def drawn(driver: Any, metric: str) -> int:
     """Corners of the line in the chart of a metric, as its page draws it once it is asked for."""
-    end, asked = time.monotonic() + 60, False
+    end, asked = time.monotonic() + PATIENCE, False
     while time.monotonic() < end:
         boxes = driver.find_elements("css selector", "input[placeholder='Search metric charts']")
         if boxes and not asked:
@@ -118,8 +119,8 @@ def test_runs_are_listed_compared_and_drawn(tmp_path: Path, monkeypatch: Any) ->
         assert children
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(30)
-    psutil.wait_procs(children, timeout=10)
+        server.wait(PATIENCE)
+    psutil.wait_procs(children, timeout=PATIENCE)
     assert not [child for child in children if child.is_running()]
 
 
