@@ -6,7 +6,7 @@ frame, from the packed box to the labelled data, so that no later step needs the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilmlip.hashing import digest
+from ilmlip.chemistry import extxyz
 from ilmlip.units import AMU_PER_A3
 
 if TYPE_CHECKING:
@@ -57,12 +57,6 @@ def density(atoms: Atoms) -> float:
     return float(atoms.get_masses().sum()) * AMU_PER_A3 / float(atoms.get_volume())
 
 
-def mark(symbols: Sequence[str], cell: Any, positions: Any) -> str:
-    """A digest that two frames share if they are the same to a millionth of an Å."""
-    geometry = [np.round(part, 6).tolist() for part in (cell, positions)]
-    return digest("ilmlip.frame", [list(symbols), geometry])
-
-
 def write(path: Path, frames: Atoms | list[Atoms]) -> None:
     """Write one frame or several."""
     from ase.io import write as ase_write
@@ -71,10 +65,8 @@ def write(path: Path, frames: Atoms | list[Atoms]) -> None:
 
 
 def read(path: Path) -> list[Atoms]:
-    """Every frame of a file."""
-    from ase.io import read as ase_read
-
-    return list(ase_read(path, index=":", format="extxyz"))
+    """Every frame of a file. Raises ValueError for one that holds anything else."""
+    return list(extxyz.frames(path))
 
 
 @lru_cache(maxsize=4)

@@ -9,12 +9,16 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 STRETCH = 1.2
 """Atoms are bonded up to this times the sum of their covalent radii."""
+SMALL = 300
+"""Atoms of a frame whose distances are all computed at once; more take cells of neighbors."""
+Pairs = NDArray[np.intp]
 
 
 class UnknownIonError(ValueError):
@@ -62,18 +66,39 @@ def _alone(ions: Mapping[str, Sequence[str]]) -> set[str]:
     return single - {e for elements in ions.values() if len(elements) > 1 for e in elements}
 
 
-def _fragments(atoms: Atoms, alone: set[str]) -> list[int]:
-    """The connected part that each atom belongs to."""
+def bonded(atoms: Atoms, alone: set[str] | frozenset[str] = frozenset()) -> tuple[Pairs, Pairs]:
+    """The two atoms of every bond, each bond in both directions; elements of `alone` have none."""
     from ase.neighborlist import natural_cutoffs, neighbor_list
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
 
     symbols = np.array(atoms.get_chemical_symbols())
     radii = np.array(natural_cutoffs(atoms, mult=STRETCH))
-    i, j = neighbor_list("ij", atoms, radii)
-    bonded = ~np.isin(symbols[i], list(alone)) & ~np.isin(symbols[j], list(alone))
-    i, j = i[bonded], j[bonded]
-    links = coo_array((np.ones(len(i)), (i, j)), shape=(len(symbols), len(symbols)))
+    cell = atoms.cell.array
+    if atoms.pbc.all() and 0 < len(atoms) <= SMALL and 4 * radii.max() < _height(cell):
+        inside = np.linalg.solve(cell.T, atoms.positions.T).T
+        apart = inside[:, None] - inside
+        near = np.linalg.norm((apart - np.round(apart)) @ cell, axis=2) < radii[:, None] + radii
+        np.fill_diagonal(near, False)
+        i, j = np.nonzero(near)
+    else:
+        i, j = neighbor_list("ij", atoms, radii)
+    free = ~np.isin(symbols[i], list(alone)) & ~np.isin(symbols[j], list(alone))
+    return i[free], j[free]
+
+
+def _height(cell: NDArray[np.float64]) -> float:
+    """The smallest distance between opposite faces of a cell; zero if it is flat."""
+    volume = abs(float(np.linalg.det(cell)))
+    areas = [np.linalg.norm(np.cross(cell[k - 2], cell[k - 1])) for k in range(3)]
+    return volume / float(max(areas)) if volume else 0.0
+
+
+def _fragments(atoms: Atoms, alone: set[str]) -> list[int]:
+    """The connected part that each atom belongs to."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    i, j = bonded(atoms, alone)
+    links = coo_array((np.ones(len(i)), (i, j)), shape=(len(atoms), len(atoms)))
     return [int(label) for label in connected_components(links, directed=False)[1]]
 
 

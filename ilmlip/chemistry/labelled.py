@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.chemistry import extxyz
+
 Array = NDArray[np.float64]
 
 
@@ -52,11 +54,14 @@ class Frame:
 
 
 def read_frames(path: Path) -> list[Frame]:
-    """Every frame of an extended XYZ file. Raises ValueError for one that lacks a label."""
-    from ase.io import iread
+    """Every frame of an extended XYZ file.
 
-    read = iread(path, format="extxyz")
-    return [frame_of(atoms, f"{path.name}, frame {i} (from 0)") for i, atoms in enumerate(read)]
+    Raises ValueError for a frame that lacks a label, and for a file that holds anything else.
+    """
+    return [
+        frame_of(atoms, f"{path.name}, frame {i} (from 0)")
+        for i, atoms in enumerate(extxyz.frames(path))
+    ]
 
 
 def frame_of(atoms: Any, name: str) -> Frame:

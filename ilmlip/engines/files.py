@@ -3,42 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.chemistry.extxyz import CutError, FrameError, atoms_of, open_text, pieces, shown
 from ilmlip.engines.labelling import Labelled
+from ilmlip.engines.native_files import Outcome, outcome
 from ilmlip.errors import StageError
 from ilmlip.spec.files import Reading
-from ilmlip.units import BAR, BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, RYDBERG
+from ilmlip.spec.label_units import energy, force, length, stress
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 Array = NDArray[np.float64]
-ENERGY = {"eV": 1.0, "Hartree": HARTREE, "Ry": RYDBERG, "kcal/mol": KCAL_PER_MOL,
-          "kJ/mol": KJ_PER_MOL}  # fmt: skip
-"""eV in each unit of energy."""
-LENGTH = {"Å": 1.0, "Bohr": BOHR, "nm": 10.0}
-"""Å in each unit of length."""
-STRESS = {"eV/Å³": 1.0, "GPa": 1e4 * BAR, "kbar": 1e3 * BAR, "bar": BAR,
-          "Hartree/Bohr³": HARTREE / BOHR**3, "Ry/Bohr³": RYDBERG / BOHR**3}  # fmt: skip
-"""eV/Å³ in each unit of stress."""
 ORDER = {"xx_yy_zz_yz_xz_xy": [0, 1, 2, 3, 4, 5], "xx_yy_zz_xy_yz_zx": [0, 1, 2, 4, 5, 3]}
 """Where each of xx, yy, zz, yz, xz, xy stands."""
+FREE, PLAIN = "free_energy", "energy"
+"""ASE's names of the energy that forces derive from, and of one that may be extrapolated."""
+EXTXYZ = "extxyz"
+SAME = 1e-6
+"""How near free_energy and energy are where there is no smearing, in the file's unit."""
 
 
-def frames(path: Path, reading: Reading) -> Iterator[tuple[str, Atoms, Labelled]]:
-    """Every frame of a file that is taken: file and number, atoms, label. Raises StageError."""
-    from ase.io import iread
+@dataclass(frozen=True)
+class Imported:
+    """One frame of a file: either with a label, or with what is wrong with it."""
 
+    name: str
+    """File and number of the frame."""
+    atoms: Atoms | None = None
+    label: Labelled | None = None
+    key: str = ""
+    """Where its energy was read; empty if free_energy and energy are both there and the same."""
+    fault: str = ""
+    """Why there is no label; empty if there is one."""
+
+
+class LabelError(ValueError):
+    """A frame that lacks a label, or has one that is not a number."""
+
+
+def frames(path: Path, reading: Reading, most: int | None = None) -> Iterator[Imported]:
+    """Every frame of a file that is taken, at most `most`.
+
+    Raises StageError for a file that cannot be read to its end.
+    """
+    number = 0
     try:
-        for index, atoms in enumerate(iread(path, index=":", format=reading.format or None)):
-            if index % reading.stride == 0:
-                name = f"{path.name}, frame {index} (from 0)"
-                yield name, *_frame(atoms, reading, name)
+        for index, (atoms, fault) in enumerate(_all(path, reading, most)):
+            name = f"{path.name}, frame {index} (from 0)"
+            if atoms is None or index % reading.stride == 0:
+                yield _frame(atoms, reading, name, fault)
+                number += 1
+            if number == most:
+                return
     except StageError:
         raise
     except Exception as error:  # whatever a reader of ASE's meets in a file
@@ -49,43 +72,150 @@ def frames(path: Path, reading: Reading) -> Iterator[tuple[str, Atoms, Labelled]
         ) from error
 
 
-def _frame(atoms: Atoms, reading: Reading, name: str) -> tuple[Atoms, Labelled]:
+def _all(path: Path, reading: Reading, most: int | None) -> Iterator[tuple[Atoms | None, str]]:
+    """Every frame of a file, with what is wrong with it."""
+    format = reading.format or _guessed(path)
+    if format == EXTXYZ:
+        yield from _extxyz(path)
+        return
+    try:
+        said = outcome(path, format)
+    except ValueError as error:
+        raise StageError(f"{path.name} {error}") from error
+    yield from _native(path, format, said, most)
+
+
+def _guessed(path: Path) -> str:
+    from ase.io.formats import filetype
+
+    try:
+        return str(filetype(str(path)))
+    except Exception:  # reading it will tell
+        return ""
+
+
+def _extxyz(path: Path) -> Iterator[tuple[Atoms | None, str]]:
+    with open_text(path) as lines:
+        try:
+            for piece in pieces(lines):
+                try:
+                    yield atoms_of(piece), ""
+                except FrameError as error:
+                    yield None, str(error)
+        except CutError as error:
+            yield None, str(error)
+        except (ValueError, EOFError, OSError) as error:
+            raise StageError(f"{path.name}: {error}. Mend the file there") from error
+
+
+def _native(
+    path: Path, format: str, said: Outcome, most: int | None
+) -> Iterator[tuple[Atoms | None, str]]:
+    from ase.io import iread
+
+    number = 0
+    if said.steps != 0:
+        read = iread(
+            str(path),
+            index=":" if most is None else f":{most}",
+            format=format or None,
+            do_not_split_by_at_sign=True,
+        )
+        for atoms in read:
+            if said.steps is not None and number >= said.steps:
+                break  # part of a step that was cut off
+            yield atoms, said.unconverged.get(number, "")
+            number += 1
+    if most is not None and number >= most:
+        return
+    if said.cut:
+        yield None, said.cut
+    elif said.steps is not None and number < said.steps:
+        raise StageError(
+            f"{path.name} holds {said.steps} steps, and only {number} of them can be read"
+        )
+
+
+def _frame(atoms: Atoms | None, reading: Reading, name: str, fault: str) -> Imported:
+    if atoms is None or fault:
+        return Imported(name, fault=fault)
+    try:
+        key, plain, label = _labelled(atoms, reading)
+    except LabelError as error:
+        return Imported(name, fault=str(error))
+    return Imported(name, plain, label, key)
+
+
+def _labelled(atoms: Atoms, reading: Reading) -> tuple[str, Atoms, Labelled]:
     from ase import Atoms
 
-    there = {**atoms.arrays, **atoms.info, **(atoms.calc.results if atoms.calc else {})}
-    energy_unit, length = ENERGY[reading.energy_unit], LENGTH[reading.length_unit]
-    energy = float(np.asarray(_value(there, reading.energy_key, name, "energy_key")))
-    forces = np.asarray(_value(there, reading.forces_key, name, "forces_key"), float)
+    there = {**atoms.arrays, **atoms.info, **_results(atoms)}
+    key = reading.energy_key or (FREE if FREE in there else PLAIN)
+    value = _numbers(there, key, "energy_key")
+    if value.size != 1:
+        raise LabelError(f"has {value.size} numbers as {key!r} (dft.files.energy_key), not one")
+    forces = _numbers(there, reading.forces_key, "forces_key")
     if forces.shape != (len(atoms), 3):
-        raise StageError(
-            f"{name}: {reading.forces_key!r} is of shape {forces.shape} for {len(atoms)} atoms"
+        raise LabelError(
+            f"has {reading.forces_key!r} (dft.files.forces_key) of shape {forces.shape} for "
+            f"{len(atoms)} atoms"
         )
-    stress = None
-    volume = abs(np.linalg.det(atoms.cell.array)) * length**3
+    size = length(reading.length_unit)
+    cell = atoms.cell.array * length(reading.cell_unit or reading.length_unit)
+    found = None
     if reading.stress_key is not None:
-        value = np.asarray(_value(there, reading.stress_key, name, "stress_key"), float)
-        stress = _stress(value, reading, volume, name)
+        six = _numbers(there, reading.stress_key, "stress_key")
+        found = _stress(six, reading, abs(float(np.linalg.det(cell))))
     plain = Atoms(
-        atoms.get_chemical_symbols(),
-        positions=atoms.positions * length,
-        cell=atoms.cell.array * length,
-        pbc=atoms.pbc,
+        atoms.get_chemical_symbols(), positions=atoms.positions * size, cell=cell, pbc=atoms.pbc
     )
     if reading.composition_key is not None:
-        plain.info["composition"] = str(
-            _value(there, reading.composition_key, name, "composition_key")
+        plain.info["composition"] = _value(there, reading.composition_key, "composition_key")
+    unit = energy(reading.energy_unit)
+    per_length = force(reading.forces_unit) if reading.forces_unit else unit / size
+    if key == FREE and PLAIN in there and not reading.energy_key:
+        key = (
+            ""
+            if abs(value.ravel()[0] - _numbers(there, PLAIN, "energy_key").ravel()[0]) < SAME
+            else key
         )
-    return plain, Labelled(energy * energy_unit, forces * energy_unit / length, stress)
+    return key, plain, Labelled(float(value.ravel()[0]) * unit, forces * per_length, found)
 
 
-def _value(there: dict[str, Any], key: str, name: str, field: str) -> Any:
+def _results(atoms: Atoms) -> dict[str, Any]:
+    """What a frame's calculator holds; of GPAW's text output with the free energy, which ASE omits."""
+    if atoms.calc is None:
+        return {}
+    found = {name: value for name, value in atoms.calc.results.items() if value is not None}
+    parts = getattr(atoms.calc, "energy_contributions", None)
+    if isinstance(parts, dict) and "free energy" in parts and PLAIN in found:
+        last = parts.get("extrapolated", parts.get("zero kelvin", parts["free energy"]))
+        found.setdefault(FREE, found[PLAIN] + parts["free energy"] - last)
+    return found
+
+
+def _value(there: dict[str, Any], key: str, field: str) -> Any:
     if key not in there:
         known = ", ".join(sorted(k for k in there if k not in ("numbers", "positions")))
-        raise StageError(f"{name} has no {key!r} (dft.files.{field}); there are {known}")
+        raise LabelError(f"has no {key!r} (dft.files.{field}); there are {known or 'no others'}")
     return there[key]
 
 
-def _stress(value: Array, reading: Reading, volume: float, name: str) -> Array:
+def _numbers(there: dict[str, Any], key: str, field: str) -> Array:
+    """The value of a key as an array. Raises LabelError for one that is not of numbers."""
+    value = _value(there, key, field)
+    array = np.asarray(value)
+    try:
+        if array.dtype.kind == "b":
+            raise ValueError
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise LabelError(
+            f"has {shown(str(value))} as {key!r} (dft.files.{field}), which is not a number"
+        ) from None
+
+
+def _stress(value: Array, reading: Reading, volume: float) -> Array:
     """(6,): xx, yy, zz, yz, xz, xy, eV/Å³, positive is tension."""
     from ase.stress import full_3x3_to_voigt_6_stress
 
@@ -94,12 +224,13 @@ def _stress(value: Array, reading: Reading, volume: float, name: str) -> Array:
     elif value.shape == (6,):
         six = value[ORDER[reading.stress_order]]
     else:
-        raise StageError(
-            f"{name}: {reading.stress_key!r} has {value.size} numbers; six or nine are expected"
+        raise LabelError(
+            f"has {value.size} numbers as {reading.stress_key!r} (dft.files.stress_key); six or nine "
+            "are expected"
         )
-    sign = 1.0 if reading.stress_sign == "tension" else -1.0
+    sign = -1.0 if reading.stress_sign == "compression" else 1.0
     if reading.stress_is == "stress":
-        return np.asarray(sign * six * STRESS[reading.stress_unit])
+        return np.asarray(sign * six * stress(reading.stress_unit))
     if volume <= 0:
-        raise StageError(f"{name}: a virial needs a cell, and there is none")
-    return np.asarray(sign * six * ENERGY[reading.energy_unit] / volume)
+        raise LabelError("has no cell, and a virial needs one")
+    return np.asarray(sign * six * energy(reading.virial_unit or reading.energy_unit) / volume)

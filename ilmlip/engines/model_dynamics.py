@@ -318,6 +318,10 @@ class _Book:
         part.replace(self.work / RESTART)
 
 
+CHUNK = 1 << 16
+"""Bytes of a trajectory that are read at once."""
+
+
 def read_thermo(path: Path) -> dict[str, NDArray[np.float64]]:
     """The columns of thermo.csv. Raises StageError if it is cut short or is none."""
     try:
@@ -338,16 +342,27 @@ def read_trajectory(path: Path) -> Iterator[Atoms]:
 
     number = -1
     try:
-        rest = path.read_bytes()
-        while rest:
-            member = zlib.decompressobj(wbits=31)  # 31: gzip
-            text = member.decompress(rest)
-            if not member.eof:
-                raise ValueError("its end is missing")
+        for text in _members(path):
             frame: Any = read(io.StringIO(text.decode()), format="extxyz")
-            number, rest = number + 1, member.unused_data
+            number += 1
             yield frame
     except (OSError, ValueError, KeyError, IndexError, zlib.error) as error:
         raise StageError(
             f"{path.name} breaks off after frame {number} (from 0): {error}"
         ) from error
+
+
+def _members(path: Path) -> Iterator[bytes]:
+    """The content of each gzip member of a file. Raises ValueError if the last one is cut short."""
+    with path.open("rb") as source:
+        rest = source.read(CHUNK)
+        while rest:
+            member = zlib.decompressobj(wbits=31)  # 31: gzip
+            parts = [member.decompress(rest)]
+            while not member.eof:
+                rest = source.read(CHUNK)
+                if not rest:
+                    raise ValueError("its end is missing")
+                parts.append(member.decompress(rest))
+            rest = member.unused_data or source.read(CHUNK)
+            yield b"".join(parts)

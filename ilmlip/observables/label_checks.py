@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,23 +73,55 @@ def stress_slopes(
 
 
 def _scaled_copies(cells: Sequence[Array], scaled: Sequence[Array]) -> list[list[int]]:
-    """Indices of the frames that are one structure at several volumes."""
+    """Indices of the frames that are one structure at several volumes.
+
+    Candidates are neighbors in a tree of a few numbers of each frame, so that the time does not grow
+    with the number of pairs.
+    """
+    sizes: dict[int, list[int]] = defaultdict(list)
+    for i, inside in enumerate(scaled):
+        sizes[len(inside)].append(i)
     groups: list[list[int]] = []
-    shapes = [cell / abs(np.linalg.det(cell)) ** (1 / 3) for cell in cells]
-    for i, (shape, inside) in enumerate(zip(shapes, scaled, strict=True)):
-        for group in groups:
-            first = group[0]
-            if (
-                len(scaled[first]) == len(inside)
-                and _close(inside[:4] - inside[:1], scaled[first][:4] - scaled[first][:1])
-                and np.abs(shapes[first] - shape).max() < SAME
-                and _close(inside - inside[:1], scaled[first] - scaled[first][:1])
-            ):
-                group.append(i)
-                break
-        else:
-            groups.append([i])
+    for members in sizes.values():
+        volumes = [abs(np.linalg.det(cells[i])) for i in members]
+        if len(np.unique(np.round(volumes, 3))) >= FEWEST:
+            groups += _copies_among(members, cells, scaled)
     return [group for group in groups if len(group) >= FEWEST]
+
+
+def _copies_among(
+    members: Sequence[int], cells: Sequence[Array], scaled: Sequence[Array]
+) -> list[list[int]]:
+    """Groups of scaled copies among frames with the same number of atoms."""
+    from scipy.spatial import cKDTree
+
+    shapes = {i: cells[i] / abs(np.linalg.det(cells[i])) ** (1 / 3) for i in members}
+    marks, reach = _marks([scaled[i] for i in members]), 2 * np.pi * SAME
+    tree = cKDTree(marks)
+    place = {i: at for at, i in enumerate(members)}
+    groups: list[list[int]] = []
+    taken: set[int] = set()
+    for i in members:
+        if i in taken:
+            continue
+        near = sorted(tree.query_ball_point(marks[place[i]], reach, p=np.inf))
+        group = [
+            j
+            for j in (members[at] for at in near)
+            if j not in taken
+            and np.abs(shapes[i] - shapes[j]).max() < SAME
+            and _close(scaled[j] - scaled[j][:1], scaled[i] - scaled[i][:1])
+        ]
+        taken |= set(group)
+        groups.append(group)
+    return groups
+
+
+def _marks(scaled: Sequence[Array]) -> Array:
+    """Where three atoms are relative to the first, as cosines and sines: (frames, 18)."""
+    chosen = np.unique(np.linspace(0, len(scaled[0]) - 1, 4).astype(int))[1:]
+    angles = np.array([2 * np.pi * (one[chosen] - one[:1]).ravel() for one in scaled])
+    return np.hstack([np.cos(angles), np.sin(angles), np.zeros((len(scaled), 1))])
 
 
 def _close(some: Array, others: Array) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ilmlip.chemistry.boxes import mark
+from ilmlip.chemistry.extxyz import open_text, pieces
 from ilmlip.chemistry.labelled import Frame, read_frames
+from ilmlip.chemistry.twins import twins
 from ilmlip.errors import StageError
 from ilmlip.hashing import digest
 from ilmlip.record import Record, field
@@ -22,6 +23,8 @@ from ilmlip.stages.series import SERIES
 
 FRAME = "frame.extxyz"
 """The file that a label leaves."""
+SAME = 1e-5
+"""Å: how near frames are that are one and the same; a relaxation ends in steps of 1e-4 Å."""
 CHOSEN = "chosen"
 """The role of labels that rounds of learning on the fly have added."""
 
@@ -156,7 +159,7 @@ def _taken(
     """The steps to take of each series, and the names of those that are not there."""
     found, gone = [], []
     for given, source in zip(series, sources, strict=True):
-        texts = split_frames((given.path / SERIES).read_text(encoding="utf-8"))
+        texts = split_frames(given.path / SERIES)
         frames = read_labels(given.path / SERIES, given.key)
         there = {int(number): i for i, number in enumerate(given.values["steps"])}
         for step in steps:
@@ -172,7 +175,7 @@ def _taken(
 def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
     """Frames of some compositions: the last of each to test on, of the others as many as asked."""
     path = given.path / IMPORTED
-    texts, frames = split_frames(path.read_text(encoding="utf-8")), read_labels(path, given.key)
+    texts, frames = split_frames(path), read_labels(path, given.key)
     found = []
     for label in chosen.compositions:
         there = [int(i) for i in given.values["frames"].get(label, ())]
@@ -188,17 +191,6 @@ def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
         for i in (mine[n] for n in spread(len(mine), chosen.frames)):
             name = f"{given.key} frame {i}"
             found.append(Member(name, name, texts[i], frames[i]))
-    return found
-
-
-def split_frames(text: str) -> list[str]:
-    """The frames of an extended XYZ file, each as its own text."""
-    lines = text.splitlines(keepends=True)
-    found, at = [], 0
-    while at < len(lines):
-        end = at + int(lines[at]) + 2
-        found.append("".join(lines[at:end]))
-        at = end
     return found
 
 
@@ -258,14 +250,24 @@ def stratified(groups: list[str], fraction: float, seed: int) -> dict[str, list[
     }
 
 
+def split_frames(path: Path) -> list[str]:
+    """The frames of an extended XYZ file, each as its own text."""
+    with open_text(path) as lines:
+        return [piece.text for piece in pieces(lines)]
+
+
 def _refuse_twins(frames: Sequence[Frame], names: Sequence[str]) -> None:
-    """No frame may stand on both sides of a split: refuse any that is there twice."""
-    seen: dict[str, str] = {}
-    for frame, name in zip(frames, names, strict=True):
-        own = mark(frame.symbols, frame.cell, frame.positions)
-        if own in seen:
-            raise StageError(f"labels {seen[own]} and {name} are of one and the same frame")
-        seen[own] = name
+    """No configuration may stand on both sides of a split: refuse any that is there twice."""
+    found = twins(
+        [frame.symbols for frame in frames],
+        [frame.cell for frame in frames],
+        [frame.positions for frame in frames],
+        SAME,
+    )
+    for repeated, first in found.items():
+        raise StageError(
+            f"labels {names[first]} and {names[repeated]} are of one and the same frame"
+        )
 
 
 def _summary(frames: Sequence[Frame], formulas: Sequence[str]) -> dict[str, Any]:

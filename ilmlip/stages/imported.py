@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ilmlip.chemistry.boxes import labelled, mark, write
+from ilmlip.chemistry.boxes import labelled, write
 from ilmlip.chemistry.connectivity import UnknownIonError, composition_of, formula_of, ions_in
-from ilmlip.engines.files import STRESS, frames
+from ilmlip.chemistry.twins import twins
+from ilmlip.engines.files import FREE, PLAIN, Imported, frames
 from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
 from ilmlip.observables.label_checks import Slope, net_force, not_finite, off_median, stress_slopes
 from ilmlip.record import Record, field
 from ilmlip.spec.files import Reading
+from ilmlip.spec.label_units import STRESS
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ SHOWN = 5
 """Bad frames that a message names."""
 HINT = 0.1
 """How near a slope must be to that of another unit for it to be named."""
+
+COMMON = ("eV/Å³", "GPa", "kbar", "bar", "Hartree/Bohr³", "Ry/Bohr³")
+"""Units of stress that a hint may name."""
 
 
 class Params(Record):
@@ -44,16 +49,14 @@ class Params(Record):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Read the files of `how`; writes frames.extxyz, in eV, Å and tension as positive.
 
-    Raises StageError for a file that is another than the key was made of, for frames that fail a
-    check (unless they are to be dropped), and for a stress that is not the energy's derivative.
+    Raises StageError for a file that is another than the key was made of or that cannot be read to
+    its end, for frames that fail a check (unless they are to be dropped), and for labels that
+    contradict each other: a stress that is not the energy's derivative.
     """
     read = _read(params, [Path(path) for path in inputs.how.get("paths", ())])
-    names = [name for name, _, _ in read]
-    atoms, labels = [a for _, a, _ in read], [label for _, _, label in read]
-    compositions, faults = _recognise(atoms, params)
-    faults = _faults(names, atoms, labels, compositions, params.reading) | faults
+    compositions, faults = _checked(read, params)
     if faults and params.reading.on_bad == "refuse":
-        shown = [f"{names[i]}, {faults[i]}" for i in sorted(faults)[:SHOWN]]
+        shown = [f"{read[i].name}, {faults[i]}" for i in sorted(faults)[:SHOWN]]
         raise StageError(
             f"{len(faults)} of {len(read)} frames are not fit: {'; '.join(shown)}"
             f"{' …' if len(faults) > SHOWN else ''}. Mend them, or leave them out: "
@@ -61,17 +64,18 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         )
     kept = [i for i in range(len(read)) if i not in faults]
     if not kept:
-        why = f": {names[0]} {faults[0]}" if faults else ""
+        why = f": {read[0].name} {faults[0]}" if faults else ""
         raise StageError(f"no frame of {len(read)} is left{why}")
-    slopes = _slopes([atoms[i] for i in kept], [labels[i] for i in kept], params.reading)
-    write(work / FRAMES, [_labelled(atoms[i], labels[i]) for i in kept])
-    mine = [str(compositions[i]) for i in kept]
+    good = [_label_of(read[i]) for i in kept]
+    slopes = _slopes([atoms for atoms, _ in good], [label for _, label in good], params.reading)
+    write(work / FRAMES, [_labelled(atoms, label) for atoms, label in good])
+    mine = [compositions[i] for i in kept]
     values: dict[str, Any] = {
         "frames": {
             label: [n for n, one in enumerate(mine) if one == label]
             for label in params.compositions
         },
-        "dropped": [f"{names[i]}, {faults[i]}" for i in sorted(faults)],
+        "dropped": [f"{read[i].name}, {faults[i]}" for i in sorted(faults)],
         "stress_slopes": [
             {"frames": len(one.frames), "slope": one.slope, "offset_eV_A3": one.offset}
             for one in slopes
@@ -80,9 +84,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output((FRAMES,), values)
 
 
-def _read(params: Params, paths: Sequence[Path]) -> list[tuple[str, Atoms, Labelled]]:
-    """Name, atoms and label of every frame of all files."""
-    found: list[tuple[str, Atoms, Labelled]] = []
+def _read(params: Params, paths: Sequence[Path]) -> list[Imported]:
+    """Every frame of all files."""
+    found: list[Imported] = []
     for path, expected in zip(paths, params.sha256, strict=True):
         if not path.is_file():
             raise StageError(f"{path} is gone (dft.files.paths)")
@@ -92,54 +96,110 @@ def _read(params: Params, paths: Sequence[Path]) -> list[tuple[str, Atoms, Label
     return found
 
 
-def _recognise(atoms: Sequence[Atoms], params: Params) -> tuple[list[str | None], dict[int, str]]:
-    """The composition of each frame, its ions written into it, and what is wrong by frame."""
-    found: list[str | None] = []
-    faults: dict[int, str] = {}
+def _label_of(one: Imported) -> tuple[Atoms, Labelled]:
+    if one.atoms is None or one.label is None:
+        raise StageError(f"{one.name} has no label")
+    return one.atoms, one.label
+
+
+def _checked(read: Sequence[Imported], params: Params) -> tuple[dict[int, str], dict[int, str]]:
+    """The composition of each frame, its ions written into it; and what is wrong, by frame."""
+    faults = {i: one.fault for i, one in enumerate(read) if one.fault}
+    good = {i: _label_of(one) for i, one in enumerate(read) if not one.fault}
+    faults |= {i: fault for i, (atoms, label) in good.items() if (fault := _broken(atoms, label))}
+    good = {i: one for i, one in good.items() if i not in faults}
+    faults |= _mixed_energies({i: (read[i], good[i][1]) for i in good})
+    compositions: dict[int, str] = {}
+    for i, (atoms, _) in good.items():
+        label, fault = _recognised(atoms, params)
+        if fault:
+            faults[i] = fault
+        elif i not in faults:
+            compositions[i] = label
+    faults |= _unfit({i: good[i] for i in good if i not in faults}, compositions, params.reading)
+    left = [i for i in good if i not in faults]
+    repeated = twins(
+        [good[i][0].get_chemical_symbols() for i in left],
+        [good[i][0].cell.array for i in left],
+        [good[i][0].positions for i in left],
+    )
+    faults |= {left[j]: f"is {read[left[i]].name} once more" for j, i in repeated.items()}
+    return compositions, faults
+
+
+def _mixed_energies(good: Mapping[int, tuple[Imported, Labelled]]) -> dict[int, str]:
+    """Frames with an energy of another kind than the others: without the free energy."""
+    keys = {one.key for one, _ in good.values()}
+    if FREE not in keys:
+        return {}
+    return {
+        i: f"has no {FREE!r}, which other frames have; state one key for all (dft.files.energy_key)"
+        for i, (one, _) in good.items()
+        if one.key == PLAIN
+    }
+
+
+def _recognised(atoms: Atoms, params: Params) -> tuple[str, str]:
+    """The composition of a frame, its ions written into it; or, second, what is wrong with it."""
+    stated = atoms.info.pop("composition", None)
+    try:
+        ids, types = ions_in(atoms, params.ions)
+    except UnknownIonError as error:
+        return "", str(error)
+    atoms.set_array("ion_id", np.array(ids))
+    atoms.set_array("ion_type", np.array(types))
     known = ", ".join(params.compositions)
-    for number, one in enumerate(atoms):
-        formula = formula_of(one.get_chemical_symbols())
-        label = None
-        try:
-            ids, types = ions_in(one, params.ions)
-        except UnknownIonError as error:
-            faults[number] = str(error)
-        else:
-            one.set_array("ion_id", np.array(ids))
-            one.set_array("ion_type", np.array(types))
-            stated = one.info.pop("composition", None)
-            label = stated or composition_of(types, ids, params.compositions)
-            if label not in params.compositions:
-                said = (
-                    f"says {stated!r}"
-                    if stated
-                    else f"({formula}) is of no composition of the spec"
-                )
-                faults[number] = f"{said}; there are {known}"
-        found.append(label)
-    return found, faults
+    formula = formula_of(atoms.get_chemical_symbols())
+    if stated is None:
+        label = composition_of(types, ids, params.compositions)
+        if label is None:
+            return "", f"({formula}) is of no composition of the spec; there are {known}"
+        return label, ""
+    label = next((one for one in params.compositions if same_label(one, stated)), None)
+    if label is None:
+        return "", f"says {str(stated)!r}; there are {known}"
+    if composition_of(types, ids, {label: params.compositions[label]}) is None:
+        holds = composition_of(types, ids, params.compositions)
+        return "", (
+            f"says {str(stated)!r} (dft.files.composition_key), and its atoms ({formula}) are of "
+            f"{f'composition {holds}' if holds else 'no composition of the spec'}"
+        )
+    return label, ""
 
 
-def _faults(
-    names: Sequence[str],
-    atoms: Sequence[Atoms],
-    labels: Sequence[Labelled],
-    compositions: Sequence[str | None],
-    reading: Reading,
+def same_label(label: str, stated: Any) -> bool:
+    """Whether a frame's statement means a composition: 1, 1.0 and "1.00" are the same."""
+    if str(stated).strip() == label:
+        return True
+    try:
+        return abs(float(stated) - float(label)) < 1e-6
+    except (TypeError, ValueError):
+        return False
+
+
+def _broken(atoms: Atoms, label: Labelled) -> str:
+    """What makes a frame no periodic configuration of numbers; empty if nothing does."""
+    if not atoms.pbc.all() or atoms.cell.rank < 3:
+        return "is not periodic in three directions, or has no cell"
+    parts = {"energy": np.array(label.energy), "forces": label.forces, "stress": label.stress,
+             "positions": atoms.positions, "cell": atoms.cell.array}  # fmt: skip
+    names = [name for name, array in parts.items() if not_finite(array)]
+    if names:
+        return f"has a value that is not a finite number: {' and '.join(names)}"
+    return ""
+
+
+def _unfit(
+    good: Mapping[int, tuple[Atoms, Labelled]], compositions: Mapping[int, str], reading: Reading
 ) -> dict[int, str]:
-    """What is wrong with each frame that fails a check."""
+    """What is wrong with each frame that fails a check of its own numbers."""
     found: dict[int, str] = {}
-    seen: dict[str, int] = {}
-    energies = [label.energy / len(one) for label, one in zip(labels, atoms, strict=True)]
-    spread = off_median(energies, [str(label) for label in compositions])
-    for i, (one, label) in enumerate(zip(atoms, labels, strict=True)):
-        if not one.pbc.all() or one.cell.rank < 3:
-            found[i] = "is not periodic in three directions, or has no cell"
-        elif not_finite(np.array(label.energy), label.forces, label.stress, one.positions):
-            found[i] = "has a value that is not a finite number"
-        elif abs(spread[i]) > reading.most_spread:
+    energies = [label.energy / len(atoms) for atoms, label in good.values()]
+    spread = off_median(energies, [compositions[i] for i in good])
+    for (i, (_, label)), off in zip(good.items(), spread, strict=True):
+        if abs(off) > reading.most_spread:
             found[i] = (
-                f"is {spread[i]:+.3f} eV/atom from the median of its composition; at most "
+                f"is {off:+.3f} eV/atom from the median of its composition; at most "
                 f"{reading.most_spread:g} (dft.files.most_spread)"
             )
         elif (net := net_force(label.forces)) > reading.most_net_force:
@@ -147,11 +207,6 @@ def _faults(
                 f"has a net force of {net:.3g} eV/Å per atom; at most {reading.most_net_force:g} "
                 "(dft.files.most_net_force)"
             )
-        else:
-            own = mark(one.get_chemical_symbols(), one.cell.array, one.positions)
-            if own in seen:
-                found[i] = f"is {names[seen[own]]} once more"
-            seen.setdefault(own, i)
     return found
 
 
@@ -176,15 +231,15 @@ def _slopes(atoms: Sequence[Atoms], labels: Sequence[Labelled], reading: Reading
 
 def _hint(slope: float, reading: Reading) -> str:
     """Which declaration would make the slope 1."""
-    other = "compression" if reading.stress_sign == "tension" else "tension"
+    other = "tension" if reading.stress_sign == "compression" else "compression"
     sign = f"dft.files.stress_sign={other}" if slope < 0 else ""
     size = abs(slope)
     if abs(size - 1) < HINT:
         return f"Its sign is the other: {sign}"
     if reading.stress_is == "stress":
         here = STRESS[reading.stress_unit]
-        for unit, factor in STRESS.items():
-            if unit != reading.stress_unit and abs(size * factor / here - 1) < HINT:
+        for unit in COMMON:
+            if unit != reading.stress_unit and abs(size * STRESS[unit] / here - 1) < HINT:
                 return f"It looks like {unit}: dft.files.stress_unit={unit} {sign}".rstrip()
     return "Look at dft.files.stress_is, stress_unit, stress_sign and energy_unit"
 
@@ -196,4 +251,4 @@ def _labelled(atoms: Atoms, label: Labelled) -> Atoms:
     return labelled(atoms, results)
 
 
-STAGE = Stage("imported", 1, Params, run, Resources(memory_gb=1.0, seconds=10))
+STAGE = Stage("imported", 2, Params, run, Resources(memory_gb=1.0, seconds=10))
