@@ -11,7 +11,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.spec.types import Spec
 
 FOLDERS = {
-    EQUILIBRATE: "one folder a structure, `<mole fraction>-<structure>`: `system.data` (packed box, "
+    EQUILIBRATE: "one folder a structure, `<composition>-<structure>`: `system.data` (packed box, "
     "force field) and `in.lammps`; leaves `equilibrated.data`",
     SAMPLE: "the same names: `in.lammps`; leaves `frames.dump` and its own `system.data`",
     LABEL: "the same names: `frames.json` (steps of the dump), `in.lammps`; leaves "

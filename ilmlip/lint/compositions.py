@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from ilmlip.chemistry.rank import Coverage, coverage, joining, to_add
 from ilmlip.lint.finding import Finding
-from ilmlip.spec.mixtures import Composition, composition_label, ion_counts, set_label
+from ilmlip.spec.mixtures import (
+    Composition,
+    composition_label,
+    ion_counts,
+    places_label,
+    set_label,
+)
 from ilmlip.spec.types import Spec
 
 
@@ -35,14 +41,14 @@ def _others(spec: Spec, fractions: Sequence[Composition]) -> list[Composition]:
 
 def _span(spec: Spec, fractions: Sequence[Composition], seen: Coverage) -> str:
     tests = spec.compositions.fractions
-    outside = ", ".join(composition_label(tests[i]) for i in seen.outside)
+    outside = places_label([tests[i] for i in seen.outside])
     others = _others(spec, fractions)
     add = [
         composition_label(others[i])
         for i in to_add(_counts(spec, fractions), _counts(spec, others))
     ]
     return (
-        f"trained on {set_label(fractions)}, energies at x = {outside} are undetermined up to an "
+        f"trained on {set_label(fractions)}, energies at {outside} are undetermined up to an "
         f"arbitrary amount: {missing_direction(seen)} (rank {seen.rank}, the tests need "
         f"{seen.needed}). Forces may still transfer. Add {' and '.join(add)} to this training set"
     )

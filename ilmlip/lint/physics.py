@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from ilmlip.chemistry.ion import least_spacing
+from ilmlip.grammar import counted
 from ilmlip.lint.finding import Finding, Severity
 from ilmlip.spec.dft import QUANTUM
-from ilmlip.spec.mixtures import box_volume, composition_label, ion_counts
+from ilmlip.spec.mixtures import box_volume, ion_counts, places_label
 from ilmlip.spec.model import E0
 from ilmlip.spec.types import Spec
 
@@ -33,7 +34,7 @@ def cutoff(spec: Spec) -> Iterator[Finding]:
         severity,
         "model.r_max",
         f"{r_max:g} Å in a box of {edge:.1f} Å "
-        f"(x = {composition_label(x)}, {mix.pairs} pairs): {what}. "
+        f"({places_label([x])}, {counted(mix.pairs, 'pair')}): {what}. "
         f"At most {edge / 2:.1f} Å, or raise compositions.pairs to "
         f"{_pairs(mix.pairs, edge, r_max)}",
     )

@@ -332,7 +332,8 @@ class _Models:
             for xs in self.spec.compositions.training
         }
         needs, some = {"evaluations": evaluations}, {"evaluations": SOME}
-        params: dict[str, Any] = {"entries": entries, "trained": trained}
+        salt = self.spec.compositions.second_salt
+        params: dict[str, Any] = {"entries": entries, "trained": trained, "salt": salt}
         key = add(self.plan, "matrix", params, needs, quorum=some)
         outputs = {
             "matrix": (key, "matrix.csv"),

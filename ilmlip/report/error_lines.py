@@ -14,8 +14,11 @@ MARKS = "osD^vP*X<>hp"
 """One for each model, so that lines are told apart without colours too."""
 
 
-def draw(path: Path, rows: Sequence[Row]) -> None:
-    """Write the figure: rows of seeds and their medians; filled marks where a model is trained."""
+def draw(path: Path, rows: Sequence[Row], salt: str = "") -> None:
+    """Write the figure: rows of seeds and their medians; filled marks where a model is trained.
+
+    `salt`: the one whose mole fractions the compositions are.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -28,7 +31,7 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         axis.set_title(title, fontsize=11, loc="left")
     axes[0].set_title("filled: trained on; band: all seeds", fontsize=8, loc="right")
     if panels:
-        axes[-1].set_xlabel(abscissa(table(rows, panels[-1][1])[1]))
+        axes[-1].set_xlabel(abscissa(table(rows, panels[-1][1])[1], salt))
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
     figure.savefig(path, dpi=160, metadata={"Software": None})

@@ -14,14 +14,28 @@ PANELS = (
     ("force_mae", "Force MAE / meV Å$^{-1}$"),
     ("stress_mae", "Stress MAE / meV Å$^{-3}$"),
 )
+OUTLINE = "#e4572e"
+"""The color of the frame around what a model was trained on."""
 DARK = 0.55
 """Fraction of the colour scale above which a cell's number is written in dark."""
 
 
-def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) -> None:
-    """Write the figure; `rows` are medians over seeds, `trained` the training sets by model."""
+def draw(
+    path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]], salt: str = ""
+) -> None:
+    """Write the figure; `rows` are medians over seeds, `trained` the training sets by model.
+
+    `salt`: the one whose mole fractions the compositions are.
+    """
+    figure = figure_of(rows, trained, salt)
+    figure.savefig(path, dpi=160, metadata={"Software": None})
+
+
+def figure_of(rows: Sequence[Row], trained: Mapping[str, Sequence[str]], salt: str) -> Any:
+    """The figure of `draw`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     panels = [(title, *table(rows, quantity)) for quantity, title in PANELS]
     panels = [panel for panel in panels if panel[1]]
@@ -40,16 +54,19 @@ def draw(path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]]) 
                 if composition in compositions:
                     _outline(axis, compositions.index(composition), i)
     if panels:
-        axes[-1, 0].set_xlabel(abscissa(panels[-1][2]))
+        axes[-1, 0].set_xlabel(abscissa(panels[-1][2], salt))
     figure.supylabel("Trained on", fontsize=10)
-    figure.text(0.99, 0.005, "outlined: trained on", ha="right", va="bottom", fontsize=8)
-    figure.savefig(path, dpi=160, metadata={"Software": None})
+    outline = Patch(fill=False, ec=OUTLINE, lw=1.5, label="trained on")
+    # "outside": a place of its own, over the panels and clear of every label
+    figure.legend(handles=[outline], loc="outside upper right", fontsize=8, frameon=False)
+    return figure
 
 
-def abscissa(compositions: Sequence[str]) -> str:
-    """Names of mixtures are no mole fractions."""
-    fractions = all(composition_order(c)[0] == 0 for c in compositions)
-    return "Mole fraction of Li salt in the test set" if fractions else "Test set"
+def abscissa(compositions: Sequence[str], salt: str) -> str:
+    """What the compositions are: mole fractions of a salt, or names of mixtures."""
+    if not all(composition_order(c)[0] == 0 for c in compositions):
+        return "Test set"
+    return f"Mole fraction of {salt} in the test set" if salt else "Mole fraction in the test set"
 
 
 def _panel(
@@ -93,7 +110,7 @@ def _outline(axis: Any, column: int, row: int) -> None:
     from matplotlib.patches import Rectangle
 
     corner = (column - 0.46, row - 0.44)
-    axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, ec="#e4572e", lw=2))
+    axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, ec=OUTLINE, lw=2))
 
 
 def ticks(low: float, high: float) -> list[float]:

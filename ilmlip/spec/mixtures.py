@@ -33,6 +33,12 @@ def composition_label(composition: Composition) -> str:
     return composition if isinstance(composition, str) else fraction_label(composition)
 
 
+def places_label(compositions: Sequence[Composition]) -> str:
+    """Where models are tested, as people write it: "x = 0.0, 0.2", or names."""
+    fractions = all(not isinstance(x, str) for x in compositions)
+    return ("x = " if fractions else "") + ", ".join(map(composition_label, compositions))
+
+
 def set_label(compositions: Sequence[Composition]) -> str:
     """A training set as people write it: mole fractions ascending, then names, joined by "+"."""
     return "+".join(composition_label(x) for x in sorted(compositions, key=order))
@@ -81,6 +87,11 @@ class Compositions(Record):
             if abs(total - 1) > 1e-6:
                 raise SpecError(where, f"the mole fractions sum to {total:g}; make it 1")
         return self
+
+    @property
+    def second_salt(self) -> str:
+        """The salt that mole fractions are of, the second of two; empty if there are not two."""
+        return self.salts[1] if len(self.salts) == 2 else ""
 
     def everything(self) -> tuple[Composition, ...]:
         """Every composition that is trained or tested on: fractions ascending, then names."""

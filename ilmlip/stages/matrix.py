@@ -34,6 +34,7 @@ class Params(Record):
 
     entries: tuple[Entry, ...] = field("One for each input, in the inputs' order")
     trained: dict[str, tuple[str, ...]] = field("Training compositions of each model")
+    salt: str = field("Salt whose mole fractions the compositions are; empty: names", default="")
 
 
 QUANTITY = r"(energy|force|stress)_(mae|rmse)(_[A-Z][a-z]?)?|(energy|force)_spread"
@@ -75,9 +76,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     write_csv(work / FILES[0], everything)
     (work / FILES[1]).write_text(page(everything), encoding="utf-8")
     trained = {name: list(xs) for name, xs in params.trained.items()}
-    heatmap.draw(work / FILES[2], [*over_seeds(rows), *middle], trained)
-    error_lines.draw(work / FILES[3], everything)
+    heatmap.draw(work / FILES[2], [*over_seeds(rows), *middle], trained, params.salt)
+    error_lines.draw(work / FILES[3], everything, params.salt)
     return Output(FILES, {"rows": len(rows)}, notes={"trained": trained})
 
 
-STAGE = Stage("matrix", 3, Params, run, Resources(memory_gb=0.5, seconds=4))
+STAGE = Stage("matrix", 4, Params, run, Resources(memory_gb=0.5, seconds=4))

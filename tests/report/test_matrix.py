@@ -9,9 +9,10 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
 from rich.console import Console
 
-from ilmlip.report.heatmap import draw, three_digits, ticks
+from ilmlip.report.heatmap import abscissa, draw, figure_of, three_digits, ticks
 from ilmlip.report.matrix import (
     Row,
     is_trained,
@@ -125,3 +126,33 @@ def test_names_of_mixtures_stand_behind_mole_fractions() -> None:
         for x in ("half", "1.0", "LiPF6", "0.2")
     ]
     assert table(rows, "energy_mae")[1] == ["0.2", "1.0", "LiPF6", "half"]
+
+
+SODIUM = [
+    Row(model, None, x, quantity, value, None, "")
+    for model in ("0.5", "0.0+0.5")
+    for x, value in (("0.0", 1.0), ("0.5", 20.0), ("1.0", 300.0))
+    for quantity in ("energy_mae", "force_mae", "stress_mae")
+]
+
+
+def test_the_axis_is_called_by_the_salt_of_the_study() -> None:
+    """Na[BF4] in [BMIM][BF4]: nothing of the shipped system, and no label on another."""
+    figure = figure_of(SODIUM, {"0.5": ["0.5"], "0.0+0.5": ["0.0", "0.5"]}, "NaBF4")
+    figure.canvas.draw()
+    below = figure.axes[2].xaxis.label
+    assert below.get_text() == "Mole fraction of NaBF4 in the test set"
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    assert "trained on" in [text.get_text() for text in texts]
+    legend = figure.legends[0].get_window_extent()
+    page = figure.bbox
+    assert (
+        page.x0 <= legend.x0 < legend.x1 <= page.x1 and page.y0 <= legend.y0 < legend.y1 <= page.y1
+    )
+    others = [t.get_window_extent() for t in texts if t not in figure.legends[0].get_texts()]
+    assert not any(legend.overlaps(box) for box in others)
+
+
+def test_names_of_mixtures_are_not_mole_fractions() -> None:
+    assert abscissa(["half", "0.2"], "LiPF6") == "Test set"
+    assert abscissa(["0.2"], "") == "Mole fraction in the test set"
