@@ -93,7 +93,8 @@ def summary(found: Contents) -> dict[str, Any]:
 def page(said: Mapping[str, Any]) -> str:
     """The summary as Markdown, with the figure dataset.png beside it.
 
-    `said`: as `summary` gives it, with the lists `missing`, `dropped` and `stress_slopes` if any.
+    `said`: as `summary` gives it, with the lists `warnings`, `missing`, `dropped` and
+    `stress_slopes` if any.
     """
     rows = [
         [
@@ -119,7 +120,11 @@ def page(said: Mapping[str, Any]) -> str:
             f"Over {one['frames']} volumes of one structure the stress follows {one['slope']:.3f} × "
             f"dE/dV, with {one['offset_eV_A3'] / BAR / 1e4:+.2f} GPa where that is zero.\n"
         )
-    for name, head in (("dropped", "Left out"), ("missing", "Missing")):
+    for name, head in (
+        ("warnings", "Warnings"),
+        ("dropped", "Left out"),
+        ("missing", "Missing"),
+    ):
         if said.get(name):
             parts.append(f"{head}:\n\n" + "".join(f"- {one}\n" for one in said[name]))
     return "\n".join(parts)

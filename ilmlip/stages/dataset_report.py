@@ -31,7 +31,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     }
     found = contents(parts)
     said: dict[str, Any] = {**summary(found), "missing": list(given.values.get("missing", []))}
-    for name in ("dropped", "stress_slopes"):
+    for name in ("warnings", "dropped", "stress_slopes"):
         if name in given.values:
             said[name] = given.values[name]
     (work / "report.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
@@ -52,4 +52,4 @@ def _write_frames(path: Path, found: Contents) -> None:
             writer.writerow([part, formula, *(f"{number:.8g}" for number in numbers)])
 
 
-STAGE = Stage("dataset_report", 2, Params, run, Resources(memory_gb=0.5, seconds=3))
+STAGE = Stage("dataset_report", 3, Params, run, Resources(memory_gb=0.5, seconds=3))

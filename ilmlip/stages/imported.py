@@ -12,6 +12,7 @@ from ilmlip.chemistry.boxes import labelled, write
 from ilmlip.chemistry.connectivity import UnknownIonError, composition_of, formula_of, ions_in
 from ilmlip.chemistry.twins import twins
 from ilmlip.engines.files import FREE, PLAIN, Imported, frames
+from ilmlip.engines.plausible import Doubt, doubts
 from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
 from ilmlip.observables.label_checks import Slope, net_force, not_finite, off_median, stress_slopes
@@ -51,17 +52,15 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
 
     Raises StageError for a file that is another than the key was made of or that cannot be read to
     its end, for frames that fail a check (unless they are to be dropped), and for labels that
-    contradict each other: a stress that is not the energy's derivative.
+    contradict each other or cannot be in the units that are declared.
     """
     read = _read(params, [Path(path) for path in inputs.how.get("paths", ())])
+    speaking = doubts([_label_of(one) for one in read if not _broken(one)], params.reading)
     compositions, faults = _checked(read, params)
     if faults and params.reading.on_bad == "refuse":
-        shown = [f"{read[i].name}, {faults[i]}" for i in sorted(faults)[:SHOWN]]
-        raise StageError(
-            f"{len(faults)} of {len(read)} frames are not fit: {'; '.join(shown)}"
-            f"{' …' if len(faults) > SHOWN else ''}. Mend them, or leave them out: "
-            "dft.files.on_bad=drop"
-        )
+        raise StageError(_refusal(read, faults, speaking))
+    if any(one.impossible for one in speaking):
+        raise StageError(f"the labels cannot be what dft.files says: {_joined(speaking)}")
     kept = [i for i in range(len(read)) if i not in faults]
     if not kept:
         why = f": {read[0].name} {faults[0]}" if faults else ""
@@ -76,12 +75,29 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             for label in params.compositions
         },
         "dropped": [f"{read[i].name}, {faults[i]}" for i in sorted(faults)],
+        "warnings": [one.message for one in speaking],
         "stress_slopes": [
             {"frames": len(one.frames), "slope": one.slope, "offset_eV_A3": one.offset}
             for one in slopes
         ],
     }
     return Output((FRAMES,), values)
+
+
+def _refusal(read: Sequence[Imported], faults: Mapping[int, str], speaking: Sequence[Doubt]) -> str:
+    """Which frames are bad, and what is strange about all of them."""
+    shown = [f"{read[i].name}, {faults[i]}" for i in sorted(faults)[:SHOWN]]
+    strange = f"Of all frames: {_joined(speaking)}. " if speaking else ""
+    return (
+        f"{len(faults)} of {len(read)} frames are not fit: {'; '.join(shown)}"
+        f"{' …' if len(faults) > SHOWN else ''}. {strange}Mend them, or leave them out: "
+        "dft.files.on_bad=drop"
+    )
+
+
+def _joined(speaking: Sequence[Doubt]) -> str:
+    """The impossible first."""
+    return "; ".join(one.message for one in sorted(speaking, key=lambda one: not one.impossible))
 
 
 def _read(params: Params, paths: Sequence[Path]) -> list[Imported]:
@@ -104,10 +120,8 @@ def _label_of(one: Imported) -> tuple[Atoms, Labelled]:
 
 def _checked(read: Sequence[Imported], params: Params) -> tuple[dict[int, str], dict[int, str]]:
     """The composition of each frame, its ions written into it; and what is wrong, by frame."""
-    faults = {i: one.fault for i, one in enumerate(read) if one.fault}
-    good = {i: _label_of(one) for i, one in enumerate(read) if not one.fault}
-    faults |= {i: fault for i, (atoms, label) in good.items() if (fault := _broken(atoms, label))}
-    good = {i: one for i, one in good.items() if i not in faults}
+    faults = {i: fault for i, one in enumerate(read) if (fault := _broken(one))}
+    good = {i: _label_of(one) for i, one in enumerate(read) if i not in faults}
     faults |= _mixed_energies({i: (read[i], good[i][1]) for i in good})
     compositions: dict[int, str] = {}
     for i, (atoms, _) in good.items():
@@ -177,8 +191,11 @@ def same_label(label: str, stated: Any) -> bool:
         return False
 
 
-def _broken(atoms: Atoms, label: Labelled) -> str:
-    """What makes a frame no periodic configuration of numbers; empty if nothing does."""
+def _broken(one: Imported) -> str:
+    """What makes a frame no periodic configuration with labels; empty if nothing does."""
+    if one.fault or one.atoms is None or one.label is None:
+        return one.fault or "has no label"
+    atoms, label = one.atoms, one.label
     if not atoms.pbc.all() or atoms.cell.rank < 3:
         return "is not periodic in three directions, or has no cell"
     parts = {"energy": np.array(label.energy), "forces": label.forces, "stress": label.stress,
