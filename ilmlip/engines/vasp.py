@@ -1,6 +1,7 @@
 """VASP: labels by a run each. INCAR, KPOINTS and POSCAR are written, vasprun.xml is read.
 
 VASP is not free: the user has the program and its POTCAR files. None of these is kept in a store.
+D3 is added by `dispersion`, since VASP's has no three-body term.
 """
 
 from __future__ import annotations
@@ -32,8 +33,6 @@ RESULT, DETAILS, LOG = "vasprun.xml", "OUTCAR", "vasp.out"
 WAVES = "WAVECAR"
 MAX_STEPS = 100
 """Most iterations of the electrons (VASP's own default is 60)."""
-IVDW = {"d3": 11, "d3bj": 12}
-"""VASP's numbers of the damping functions."""
 REACHED, MISSED = "aborting loop because EDIFF is reached", "EDIFF was not reached"
 COMPLAINTS = ("VERY BAD NEWS", "EDDDAV", "ZBRENT", "internal error", "ERROR", "Error")
 
@@ -65,17 +64,13 @@ def tags(
     }
     if rung and rung.mixing:
         found["AMIX"] = rung.mixing
-    if settings.dispersion != "none":
-        found["IVDW"] = IVDW[settings.dispersion]
     return found
 
 
 def atomic_tags(settings: Vasp, rung: Rung | None, multiplicity: int) -> dict[str, Any]:
-    """INCAR of a single atom in its ground state's spin, without dispersion."""
-    found = tags(settings, rung)
-    found.pop("IVDW", None)
+    """INCAR of a single atom in its ground state's spin."""
     unpaired = multiplicity - 1
-    return found | {"ISPIN": 2, "MAGMOM": unpaired, "NUPDOWN": unpaired}
+    return tags(settings, rung) | {"ISPIN": 2, "MAGMOM": unpaired, "NUPDOWN": unpaired}
 
 
 def incar_text(chosen: dict[str, Any]) -> str:

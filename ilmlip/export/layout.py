@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ilmlip.engines.labelling import MODULES
 from ilmlip.hashing import canonical, digest, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
@@ -47,8 +48,7 @@ class Series:
     @property
     def engine(self) -> str:
         """The engine of the labels: the name of the settings that are given."""
-        given = [name for name, value in self.settings.items() if isinstance(value, dict)]
-        return given[0] if given else "unknown"
+        return next((name for name in MODULES if self.settings.get(name) is not None), "unknown")
 
 
 @dataclass(frozen=True)

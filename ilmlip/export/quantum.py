@@ -8,7 +8,7 @@ from typing import Any
 
 from ilmlip.engines import qe
 from ilmlip.export.layout import Series
-from ilmlip.spec.dft import Qe
+from ilmlip.spec.dft import D3, Qe
 
 ENGINE = "qe"
 TEMPLATE = "in.pw"
@@ -20,7 +20,8 @@ PSEUDO = "pseudo"
 def write_label(place: Path, series: Series, atoms: Any) -> None:
     """in.pw, with the cell and positions of `atoms` until a frame's take their place; pseudo.md5."""
     settings = _settings(series)
-    lists = qe.namelists(settings)
+    d3 = series.settings.get("dispersion")
+    lists = qe.namelists(settings, d3=None if d3 is None else D3.model_validate(d3))
     family = f"../../{PSEUDO}/{settings.family}"
     lists["control"]["pseudo_dir"] = family
     (place / TEMPLATE).write_text(qe.input_text(settings, atoms, lists), encoding="utf-8")

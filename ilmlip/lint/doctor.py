@@ -44,6 +44,7 @@ USES = {
     "mlflow": "tracking, ilmlip ui",
     "submitit": "run",
     "tblite": "labels by GFN1-xTB",
+    "dftd3": "dispersion of labels by CP2K, GPAW and VASP",
     "ase": "every stage of frames",
     "hydra-core": "every command that takes a spec",
 }

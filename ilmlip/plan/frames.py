@@ -52,7 +52,9 @@ def engine_params(dft: Dft, elements: Iterable[str]) -> dict[str, Any]:
             for element, file in settings["pseudopotentials"].items()
             if element in present
         }
-    return {name: settings, "stress": dft.stress}
+    found = {name: settings, "stress": dft.stress}
+    d3 = dft.d3()
+    return found if d3 is None else {**found, "dispersion": plain(d3)}
 
 
 @dataclass(frozen=True)

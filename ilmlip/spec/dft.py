@@ -22,6 +22,9 @@ QUANTUM = ("gfn1_xtb", "qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe", "f
 
 Of imported labels it is not known, and most are."""
 
+PBE = ("qe_pbe_d3", "cp2k_pbe_d3", "gpaw_pbe_d3", "vasp_pbe")
+"""Engines of PBE, which state their dispersion."""
+
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -55,6 +58,15 @@ class Pseudopotential(Record):
     md5: Md5 = field("MD5 of the file")
 
 
+class D3(Record):
+    """Grimme's D3 dispersion with its parameters for PBE."""
+
+    damping: Literal["d3", "d3bj"] = field(
+        "Damping: zero damping (d3) or Becke and Johnson's (d3bj)"
+    )
+    three_body: bool = field("Whether the three-body (Axilrod-Teller-Muto) term is included")
+
+
 class Qe(Record):
     """Quantum ESPRESSO's pw.x with PBE."""
 
@@ -62,9 +74,6 @@ class Qe(Record):
     ecutrho: float = field("Cutoff of the density", unit="Ry", gt=0, le=10000)
     conv_thr: float = field("Convergence of the energy", unit="Ry", gt=0, lt=1)
     kpoints: Mesh = field("Monkhorst-Pack mesh; 1, 1, 1 is Γ alone, by the faster Γ algorithms")
-    dispersion: Literal["none", "d3", "d3bj"] = field(
-        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
-    )
     family: FileName = field("Family of pseudopotentials: the folder's name")
     pseudopotentials: dict[Element, Pseudopotential] = field("File and MD5 by element")
 
@@ -87,9 +96,6 @@ class Cp2k(Record):
     eps_scf: float = field("Convergence of the wavefunction", gt=0, lt=1)
     basis: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,60}$")] = field("Basis set")
     potential: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,60}$")] = field("Pseudopotential")
-    dispersion: Literal["none", "d3", "d3bj"] = field(
-        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
-    )
     xc_derivative: Literal["pw", "spline2_smooth"] = field(
         "Density gradients of the functional: plane waves (pw), which ring where the density is "
         "sharp, so that forces depend on where the grid lies, or smoothed splines",
@@ -109,9 +115,6 @@ class Gpaw(Record):
         "Convergence of the density, electrons per valence electron", gt=0, lt=1
     )
     kpoints: Mesh = field("Monkhorst-Pack mesh, centred on Γ; 1, 1, 1 is Γ alone")
-    dispersion: Literal["none", "d3", "d3bj"] = field(
-        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
-    )
 
 
 class Vasp(Record):
@@ -121,9 +124,6 @@ class Vasp(Record):
     ediff: float = field("Convergence of the energy", unit="eV", gt=0, lt=1)
     kpoints: Mesh = field("Monkhorst-Pack mesh, centred on Γ")
     sigma: float = field("Width of the Gaussian smearing", unit="eV", gt=0, le=1)
-    dispersion: Literal["none", "d3", "d3bj"] = field(
-        "Dispersion: none, D3 with zero damping (d3) or with Becke-Johnson damping (d3bj)"
-    )
     family: FileName = field("Family of pseudopotentials: the folder's name")
     pseudopotentials: dict[Element, Pseudopotential] = field(
         "By element, the folder that holds POTCAR and the MD5 of that file"
@@ -179,6 +179,17 @@ class Dft(Record):
     gpaw: Gpaw | None = field("Settings of gpaw_pbe_d3", default=None, later=True)
     vasp: Vasp | None = field("Settings of vasp_pbe", default=None, later=True)
     files: Files | None = field("Files of labelled frames (files)", default=None, later=True)
+    dispersion: Literal["none", "d3", "d3bj"] | None = field(
+        "Dispersion of the PBE engines, the same in all of them: none, D3 with zero damping (d3) or "
+        "with Becke and Johnson's (d3bj)",
+        default=None,
+        later=True,
+    )
+    three_body: bool = field(
+        "Whether D3 includes the three-body (Axilrod-Teller-Muto) term",
+        default=True,
+        later=True,
+    )
     stress: bool = field("Whether labels carry the stress", default=True, later=True)
     e0: Literal["isolated", "regression", "none"] | None = field(
         "Energies of the elements that models start from: isolated (single atoms by the same "
@@ -205,6 +216,7 @@ class Dft(Record):
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Self:
         check_own(self, "dft", "engine", _OF_ENGINE)
+        self._check_dispersion()
         if self.e0 == "isolated" and self.engine in ("opls", "files"):
             raise SpecError(
                 "dft.e0",
@@ -212,3 +224,21 @@ class Dft(Record):
                 "dft.e0=regression",
             )
         return self
+
+    def _check_dispersion(self) -> None:
+        of_pbe = self.engine in PBE
+        if of_pbe and self.dispersion is None:
+            raise SpecError(
+                "dft.dispersion", f"is missing; {self.engine} needs it: none, d3 or d3bj"
+            )
+        if not of_pbe and self.dispersion is not None:
+            raise SpecError(
+                "dft.dispersion",
+                f"is of {', '.join(PBE)}, and dft.engine is {self.engine}; leave it out",
+            )
+
+    def d3(self) -> D3 | None:
+        """The dispersion that labels include; None without."""
+        if self.dispersion is None or self.dispersion == "none":
+            return None
+        return D3(damping=self.dispersion, three_body=self.three_body)

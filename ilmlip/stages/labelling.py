@@ -13,7 +13,7 @@ from ilmlip.chemistry.forcefield import ForceField
 from ilmlip.engines.labelling import MODULES, NotConvergedError, Session, open_session
 from ilmlip.errors import StageError
 from ilmlip.record import Record, field
-from ilmlip.spec.dft import Cp2k, Gpaw, Opls, Qe, Rung, Vasp, Xtb
+from ilmlip.spec.dft import D3, Cp2k, Gpaw, Opls, Qe, Rung, Vasp, Xtb
 from ilmlip.stages.base import Inputs
 from ilmlip.stages.forcefield import read_forcefield
 
@@ -37,6 +37,7 @@ class Labelling(Record):
     cp2k: Cp2k | None = field("CP2K as engine", default=None, later=True)
     gpaw: Gpaw | None = field("GPAW as engine", default=None, later=True)
     vasp: Vasp | None = field("VASP as engine", default=None, later=True)
+    dispersion: D3 | None = field("Dispersion that labels include", default=None, later=True)
     stress: bool = field("Whether the label carries the stress", default=True, later=True)
 
     @model_validator(mode="after")
@@ -58,7 +59,8 @@ class Labelling(Record):
         field_: ForceField | None = None
         if self.opls is not None:
             field_ = read_forcefield(inputs.one("forcefield"))
-        return open_session(self.engine(), getattr(self, self.engine()), work, field_)
+        settings = getattr(self, self.engine())
+        return open_session(self.engine(), settings, work, field_, self.dispersion)
 
     def quantities(self, found: Labelled) -> dict[str, Any]:
         """What a label keeps, by ASE's names. Raises StageError if it lacks a stress it needs."""

@@ -28,7 +28,6 @@ CHEAP = Cp2k(
     eps_scf=1e-7,
     basis="DZVP-MOLOPT-SR-GTH",
     potential="GTH-PBE",
-    dispersion="d3bj",
     xc_derivative="spline2_smooth",
 )
 

@@ -14,7 +14,7 @@ from outside import require
 from ilmlip.engines import gpaw
 from ilmlip.engines.labelling import NotConvergedError, open_session
 from ilmlip.errors import StageError
-from ilmlip.spec.dft import Gpaw, Rung
+from ilmlip.spec.dft import D3, Gpaw, Rung
 from ilmlip.spec.load import load
 from ilmlip.stages.labelling import tried
 
@@ -24,7 +24,6 @@ CHEAP = Gpaw(
     energy_convergence=1e-7,
     density_convergence=1e-5,
     kpoints=(1, 1, 1),
-    dispersion="d3bj",
 )
 LABELS = (pytest.mark.engine, pytest.mark.slow, pytest.mark.usefixtures("installed"))
 
@@ -50,7 +49,8 @@ def marked(*marks: pytest.MarkDecorator):
 
 @marked(*LABELS)
 def test_forces_are_the_negative_gradient(pair: Atoms, tmp_path: Path) -> None:
-    with open_session("gpaw", CHEAP, tmp_path) as session:
+    d3 = D3(damping="d3", three_body=True)
+    with open_session("gpaw", CHEAP, tmp_path, d3=d3) as session:
         found = session.label(pair)
         for atom, axis in MOVED:  # from the last wavefunctions
             slope = force(lambda moved: session.label(moved).energy, pair, atom, axis)

@@ -93,13 +93,12 @@ def test_the_inputs_are_the_paper_s(settings: Vasp, pair: Atoms) -> None:
     assert len(lines) == 8 + 8
 
 
-def test_dispersion_tries_and_spin_are_tags(settings: Vasp) -> None:
-    d3 = settings.model_copy(update={"dispersion": "d3bj"})
-    assert vasp.tags(d3)["IVDW"] == 12
+def test_tries_and_spin_are_tags(settings: Vasp) -> None:
+    assert "IVDW" not in vasp.tags(settings)  # D3 is added outside
     changed = vasp.tags(settings, Rung(mixing=0.1, max_steps=200))
     assert (changed["AMIX"], changed["NELM"]) == (0.1, 200)
-    atom = vasp.atomic_tags(d3, None, 4)
-    assert (atom["ISPIN"], atom["NUPDOWN"], atom["MAGMOM"]) == (2, 3, 3) and "IVDW" not in atom
+    atom = vasp.atomic_tags(settings, None, 4)
+    assert (atom["ISPIN"], atom["NUPDOWN"], atom["MAGMOM"]) == (2, 3, 3)
 
 
 def test_a_label_has_the_frame_s_order_and_ase_s_signs(

@@ -133,7 +133,7 @@ def labels_of_ours(frames: Sequence[Atoms], spec: Spec, work: Path) -> list[tupl
     found = []
     for i, frame in enumerate(frames):
         (work / str(i)).mkdir(parents=True)
-        with open_session("qe", spec.dft.qe, work / str(i)) as session:
+        with open_session("qe", spec.dft.qe, work / str(i), d3=spec.dft.d3()) as session:
             one = session.label(frame)
         found.append((one.energy, one.forces, one.stress))
     return found

@@ -47,7 +47,7 @@ from ilmlip.engines.labelling import open_session
 from ilmlip.spec.dft import Cp2k
 settings = Cp2k(
     cutoff=200, rel_cutoff=40, eps_scf=1e-7, basis="DZVP-MOLOPT-SR-GTH", potential="GTH-PBE",
-    dispersion="none", xc_derivative="pw",
+    xc_derivative="pw",
 )
 atoms = Atoms("H2", positions=[[3, 3, 3], [3, 3, 3.74]], cell=[6, 6, 6], pbc=True)
 with open_session("cp2k", settings, Path()) as session:
