@@ -8,7 +8,6 @@ Exit status: 0 all done, 1 some task failed, 2 the spec or the command is wrong.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import signal
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ilmlip import __version__
-from ilmlip.commands import FAILED, WRONG
+from ilmlip.commands import FAILED, WRONG, streams
 from ilmlip.errors import IlmlipError, SpecError
 
 INTERRUPTED = 130
@@ -115,7 +114,39 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    _use_utf8()
+    streams.prepare()
+    with streams.watched() as answer:
+        try:
+            code = _main(arguments)
+        except SystemExit:  # argparse: help was printed, or the words are wrong
+            if not (lost := answer.lost()):
+                raise
+            return _complain(lost, FAILED)
+        except (IlmlipError, OSError, KeyboardInterrupt) as error:
+            lost = answer.lost()
+            if answer.error is not None and isinstance(error, OSError):
+                return _complain(lost, FAILED) if lost else FAILED
+            return _complain(*_told(error))
+        lost = answer.lost()
+        if lost:
+            _complain(lost, FAILED)
+        return code if answer.error is None else FAILED
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """What ended a command, for people, and the exit status."""
+    if isinstance(error, SpecError):
+        return str(error), WRONG
+    if isinstance(error, KeyboardInterrupt):
+        return f"interrupted; {str(error) or 'run again to go on from what is done'}", INTERRUPTED
+    if isinstance(error, OSError):
+        named = (str(n) for n in (error.filename, error.filename2) if n is not None)
+        names, reason = " and ".join(named) or "a file", error.strerror or type(error).__name__
+        return f"{names}: cannot be read or written ({reason}); check place and permissions", FAILED
+    return str(error), FAILED
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
@@ -127,30 +158,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if word.startswith("-"):
             parser.error(f"unknown option {word}")
     options.words = [*options.spec, *rest]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        return _call(options)
-    except SpecError as error:
-        return _complain(str(error), WRONG)
-    except IlmlipError as error:
-        return _complain(str(error), FAILED)
-    except KeyboardInterrupt as error:
-        more = str(error) or "run again to go on from what is done"
-        return _complain(f"interrupted; {more}", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answer has gone
-        return FAILED
-
-
-def _use_utf8() -> None:
-    """Work in any locale: child processes use UTF-8, and a terminal shows `?` for what it lacks."""
-    os.environ.setdefault("PYTHONUTF8", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in (
-            "utf-8",
-            "utf8",
-        ):
-            stream.reconfigure(errors="replace")
+        Path.cwd()
+    except FileNotFoundError:
+        raise SpecError(
+            "command line", "the current folder has been deleted; change to one that exists"
+        ) from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return _call(options)
 
 
 def _call(options: argparse.Namespace) -> int:

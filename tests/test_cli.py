@@ -11,7 +11,7 @@ import pytest
 import yaml
 from command import ilmlip
 
-from ilmlip.cli import COMMANDS
+from ilmlip.cli import COMMANDS, main
 from ilmlip.spec.reference import all_fields, one_liner
 from ilmlip.spec.shipped import groups, options
 
@@ -120,6 +120,58 @@ def test_the_answer_may_be_cut_off(tmp_path: Path) -> None:
         shell=True, capture_output=True, text=True, cwd=tmp_path, check=False,
      encoding="utf-8")  # fmt: skip
     assert "Traceback" not in done.stderr and done.stdout
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["run --help", "describe model", "plan quickstart --json"])
+def test_a_full_stdout_is_one_message(words: str, unbuffered: str, tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ilmlip.cli", *words.split()],
+            stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, check=False, encoding="utf-8",
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ilmlip: stdout cannot be written (No space left on device)")
+
+
+def test_closed_streams_and_a_full_stderr(tmp_path: Path) -> None:
+    """With stdout closed the next file would be opened in its place, and filled with the answer."""
+    program = f"{sys.executable} -m ilmlip.cli"
+    for shell, code in (
+        (f"{program} freeze quickstart -o f.yaml >&- 2>&- <&-", 0),
+        (f"{program} plan nothing 2>/dev/full", 2),
+    ):
+        done = subprocess.run(shell, shell=True, cwd=tmp_path, check=False, capture_output=True)
+        assert (done.returncode, done.stdout) == (code, b"")
+    assert (tmp_path / "f.yaml").read_text(encoding="utf-8").startswith("# A frozen study")
+
+
+def test_a_deleted_folder_is_one_message(tmp_path: Path) -> None:
+    shell = f"mkdir gone; cd gone; rmdir ../gone; {sys.executable} -m ilmlip.cli status quickstart"
+    done = subprocess.run(
+        shell, shell=True, cwd=tmp_path, check=False, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "the current folder has been deleted; change to one that exists" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["status quickstart", "plan quickstart", "du quickstart"])
+def test_what_the_system_refuses_is_one_message(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words.split(), f"store={'a' * 300}"]) == 1
+    assert "cannot be read or written (File name too long)" in capsys.readouterr().err
+
+
+def test_outputs_that_cannot_be_written_name_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["freeze", "quickstart", "-o", "/sys/kernel/frozen.yaml"]) == 2
+    assert "command line: -o /sys/kernel/frozen.yaml: cannot be wr" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

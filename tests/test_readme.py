@@ -39,6 +39,9 @@ def ion_files(folder: Path) -> list[Path]:
     return found
 
 
+NEED_A_STORE = ("run", "status", "report", "verify", "du", "fsck", "gc", "track")
+
+
 def test_the_readme_opens_with_the_two_commands() -> None:
     top = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:6]
     text = "\n".join(top)
@@ -62,7 +65,7 @@ def test_shown_command(command: str, smoke: Smoke, tmp_path: Path) -> None:
     )
     ion_files(tmp_path)
     words = shlex.split(command)[1:]
-    if words[0] in ("run", "verify", "du", "fsck", "gc", "track") and "model.rmax=6" not in words:
+    if words[0] in NEED_A_STORE and "model.rmax=6" not in words:
         shutil.copytree(smoke.folder / "store", tmp_path / "store")
     if "shared.yaml" in words and words[0] != "freeze":
         frozen = ilmlip("freeze", *SMOKE, "tracking=none", "-o", "shared.yaml", cwd=tmp_path)

@@ -17,7 +17,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.share.freeze import expected
 from ilmlip.spec.load import load_study
 from ilmlip.spec.study import Study
-from ilmlip.store import Store
+from ilmlip.store import Store, write_text
 
 
 def study_of(options: Namespace, words: Sequence[str] | None = None) -> tuple[Study, Plan, Store]:
@@ -54,6 +54,17 @@ def line(finding: Finding) -> str:
 def say(text: str) -> None:
     """A message on stderr."""
     print(f"ilmlip: {text}", file=sys.stderr)
+
+
+def write_output(target: Path, text: str) -> None:
+    """Write the file that -o names. Raises SpecError if it cannot be written."""
+    where = f"command line: -o {target}"
+    if not target.parent.is_dir():
+        raise SpecError(where, f"there is no folder {target.parent}")
+    try:
+        write_text(target, text)
+    except OSError as error:
+        raise SpecError(where, f"cannot be written ({error.strerror}); name another file") from None
 
 
 def answer(data: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ilmlip.commands import OK
 from ilmlip.commands.common import answer, checked, duration, line, print_table, say, study_of
+from ilmlip.commands.place import study_in_store
 from ilmlip.commands.queue import jobs_of
 from ilmlip.execute.claims import Claims
 from ilmlip.lint.finding import Finding
@@ -49,7 +50,7 @@ def plan(options: Namespace) -> int:
 
 def status(options: Namespace) -> int:
     """Show what is done, running and failed, and why."""
-    study, made, store = study_of(options)
+    study, made, store = study_in_store(options)
     found = states(made, store, Claims(store.root).alive())
     held = jobs_of(store)
     data = _states(study, made, found, store)

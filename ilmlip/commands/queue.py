@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilmlip.commands import FAILED, OK
-from ilmlip.commands.common import answer, say, study_of
+from ilmlip.commands.common import answer, say
+from ilmlip.commands.place import default_store, study_in_store
 from ilmlip.errors import SpecError, StoreError
 from ilmlip.execute import slurm
 from ilmlip.execute.events import Events
@@ -34,7 +35,7 @@ def jobs_of(store: Store) -> dict[str, Held]:
 
 def cancel(options: Namespace) -> int:
     """End the runs of a study that Slurm does; what is done stays."""
-    study, _, store = study_of(options)
+    study, _, store = study_in_store(options)
     name = study.spec.name
     mine = [run for run in open_runs(store.root) if run.study == name]
     if there := [run for run in elsewhere(store) if run.study == name]:
@@ -75,7 +76,7 @@ def logs(options: Namespace) -> int:
             "command line", "name a task: ilmlip logs KEY [SPEC …] (keys: `ilmlip status --json`)"
         )
     asked, *words = options.words
-    store = study_of(options, words)[2] if words else Store(Path("store"))
+    store = study_in_store(options, words)[2] if words else default_store()
     key = _key(store, asked)
     how, found = _told(store, key), list(_logs(store, key))
     if options.json:

@@ -7,21 +7,18 @@ from datetime import datetime
 from pathlib import Path
 
 from ilmlip.commands import OK
-from ilmlip.commands.common import answer, study_of
-from ilmlip.errors import SpecError
-from ilmlip.store import write_text
+from ilmlip.commands.common import answer, write_output
+from ilmlip.commands.place import study_in_store
 
 
 def report(options: Namespace) -> int:
     """Write the page of a study, as far as it has come."""
-    study, plan, store = study_of(options)
+    study, plan, store = study_in_store(options)
     target = Path(options.output or f"{study.spec.name}.html")
-    if not target.parent.is_dir():
-        raise SpecError(f"command line: -o {target}", f"there is no folder {target.parent}")
     from ilmlip.share.report import report as page_of
 
     text = page_of(study, plan, store, datetime.now())
-    write_text(target, text)
+    write_output(target, text)
     if options.json:
         answer({"study": study.spec.name, "report": str(target), "bytes": len(text)})
     else:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ilmlip.commands import FAILED, OK, WRONG
-from ilmlip.commands.common import answer, line, print_table, study_of
+from ilmlip.commands.common import answer, line, print_table, study_of, write_output
+from ilmlip.commands.place import must_exist
 from ilmlip.errors import SpecError
 from ilmlip.lint.run import lint as lint_study
 from ilmlip.share.diff import diff as diff_studies
@@ -40,9 +41,7 @@ def freeze(options: Namespace) -> int:
         print(text, end="")
         return OK
     target = Path(options.output)
-    if not target.parent.is_dir():
-        raise SpecError(f"command line: -o {target}", f"there is no folder {target.parent}")
-    write_text(target, text)
+    write_output(target, text)
     print(f"{target}: {len(study.points)} points, {len(plan)} keys, {len(text) / 1000:.0f} kB")
     return OK
 
@@ -50,6 +49,8 @@ def freeze(options: Namespace) -> int:
 def verify(options: Namespace) -> int:
     """Say which results of a frozen file stand in the store, and whether they agree."""
     study, plan, store = study_of(options)
+    if study.frozen is not None:  # else verify says what it wants
+        must_exist(store, options.words)
     verdict = verify_study(study.frozen, plan, store)
     if options.json:
         answer({"study": study.spec.name, **verdict.data()})

@@ -8,14 +8,16 @@ from pathlib import Path
 from ilmlip import track as tracking
 from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, say
+from ilmlip.commands.place import DEFAULT, must_exist
 from ilmlip.errors import SpecError
 from ilmlip.spec.cluster import Tracking
 from ilmlip.spec.load import load_study
+from ilmlip.store import Store
 
 
 def track(options: Namespace) -> int:
     """Log what waits, or with --rebuild everything; exit status 1 if something is left out."""
-    root, uri = Path("store"), Tracking().uri
+    root, uri = Path(DEFAULT), Tracking().uri
     if options.words:
         spec = load_study(options.words, multirun=options.multirun, allow=options.allow).spec
         root, uri = Path(spec.store), spec.tracking.uri
@@ -23,10 +25,7 @@ def track(options: Namespace) -> int:
     if not uri:
         raise SpecError("tracking.uri", "is empty: say where to with --uri URI")
     root = root.absolute()
-    if not (root / "tracking").is_dir():
-        raise SpecError(
-            "command line", f"there is no store {root}; name a study, or go to its folder"
-        )
+    must_exist(Store(root), options.words)
     told = tracking.runs(root) if options.rebuild else waiting(root)
     if told:
         say(f"{uri}: {len(told)} of {len(tracking.runs(root))} runs to log")

@@ -106,11 +106,16 @@ def waste(store: Store, kept: Collection[str]) -> Iterator[Waste]:
             yield Waste(folder, "left by an attempt that died", size(folder))
 
 
+def key_of(folder: Path) -> str:
+    """The key that a result's, a failure's or a work folder is of, or was to become."""
+    return folder.name.lstrip(".").removeprefix("old.").partition(".")[0]
+
+
 def stage_counts(found: Collection[Waste]) -> dict[str, tuple[int, int]]:
     """Folders and bytes by stage."""
     counts: dict[str, tuple[int, int]] = {}
     for one in found:
-        stage = stage_of(one.path.name.lstrip(".").removeprefix("old."))
+        stage = stage_of(key_of(one.path))
         folders, held = counts.get(stage, (0, 0))
         counts[stage] = folders + 1, held + one.bytes
     return counts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from ilmlip import track
@@ -22,9 +24,17 @@ def started(study: Study) -> dict[str, Any]:
     return {
         "study": study.spec.name,
         "study_key": study_key(study.specs),
+        "command": _command(study),
         "spec": study_data(study),
         "params": _about(study),
     }
+
+
+def _command(study: Study) -> str:
+    """What runs the study again, from any folder; without where it is logged, which may be secret."""
+    words = [word for word in study.words if not word.lstrip("+~").startswith("tracking.")]
+    found = [str(Path(word).absolute()) if Path(word).is_file() else word for word in words]
+    return shlex.join(["ilmlip", "run", *found]) if found else ""
 
 
 def _about(study: Study) -> About:

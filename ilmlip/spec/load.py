@@ -7,6 +7,7 @@ stands in the file (`sweep:`) or, with multirun, in the overrides (`model.r_max=
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +55,8 @@ def load_study(words: Sequence[str], *, multirun: bool = False, allow: Sequence[
 
     `allow` names paths and addresses outside the study's folder that its file may use.
     """
-    return _Loader(words, multirun, tuple(allow)).study()
+    study = _Loader(words, multirun, tuple(allow)).study()
+    return dataclasses.replace(study, words=(*(["-m"] if multirun else []), *words))
 
 
 @dataclass

@@ -49,6 +49,8 @@ class Study:
     """Whether overrides stand beside a frozen file: its keys are then not expected."""
     sources: tuple[str, ...] = ()
     """The data files (ions) that were read."""
+    words: tuple[str, ...] = ()
+    """The words of the command line that name it, `-m` in front for a sweep."""
 
     @property
     def spec(self) -> Spec:

@@ -36,7 +36,8 @@ def serve(uri: str, port: int, tell: Callable[[str], None]) -> int:
     database = Path(uri.removeprefix(SQLITE)).absolute()
     if not database.is_file():
         raise SpecError(
-            "tracking.uri", f"there is no {database} yet; `ilmlip run` of a study makes it"
+            f"tracking.uri: no database at {database}",
+            "`ilmlip run` of a study makes it, where it is started: change to that folder",
         )
     _refuse_taken(port)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import uuid
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from command import ilmlip
 
+from ilmlip.cli import main
 from ilmlip.execute import upkeep
 from ilmlip.execute.claims import Claims
 from ilmlip.execute.driver import Driver
@@ -110,7 +112,7 @@ def test_the_commands(tmp_path: Path) -> None:
     words = ("quickstart", "scale=smoke", "tracking=none")
     for command in ("du", "fsck"):
         none = ilmlip(command, *words, cwd=tmp_path)
-        assert none.code == 2 and "there is no store" in none.err
+        assert none.code == 2 and "no store at" in none.err
     Store(tmp_path / "store").prepare()
     (tmp_path / "study.yaml").write_text(
         ilmlip("freeze", *words, cwd=tmp_path).out, encoding="utf-8"
@@ -135,3 +137,61 @@ def test_the_commands(tmp_path: Path) -> None:
     assert ilmlip("gc", cwd=tmp_path).code == 2
     assert ilmlip("gc", "study.yaml", "model.r_max=5", cwd=tmp_path).code == 2
     shutil.rmtree(tmp_path / "store")
+
+
+SETS = (
+    "labels_smoke", "dft=opls", "cluster=debug", "tracking=none",
+    "dataset.derived=[{kind: frames}]",
+)  # fmt: skip
+
+
+@pytest.mark.engine
+def test_gc_names_the_studies_whose_results_would_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def said(*words: str) -> str:
+        assert main(list(words)) == 0
+        return capsys.readouterr().out
+
+    other = ("run", *SETS, "dataset.seed=1", "name=other", "tracking.uri=''")
+    said(*other)
+    said("run", *SETS)
+    said("freeze", *SETS, "-o", "kept.yaml")
+    shown = said("gc", "kept.yaml")
+    (line,) = [one for one in shown.splitlines() if one.startswith("of study ")]
+    assert line.startswith("of study other, which is not kept: 2 folders, ")
+    assert f"(made by `ilmlip run {shlex.join(SETS[:3])}" in line and "dataset.seed=1" in line
+    assert "tracking.uri" not in line and "ilmlip gc kept.yaml SPEC" in shown
+    found = json.loads(said("gc", "kept.yaml", "--json"))
+    assert [(one["study"], one["folders"]) for one in found["studies"]] == [("other", 2)]
+    assert found["bytes"] == found["studies"][0]["bytes"]
+    again = said(*shlex.split(found["studies"][0]["command"])[1:])
+    assert again.endswith("0 tasks done, 8 were there already\n")
+    said("freeze", *other[1:], "-o", "other.yaml")
+    assert "of study" not in said("gc", "kept.yaml", "other.yaml")
+
+
+def test_no_store_says_where_one_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From another folder a study looked as if nothing of it were done."""
+    Store(tmp_path / "store").prepare()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    study = ("quickstart", "scale=smoke")
+    assert main(["freeze", *study, "-o", "frozen.yaml"]) == 0
+    for words in (
+        ("status", *study), ("report", *study), ("verify", "frozen.yaml"), ("cancel", *study),
+        ("logs", "label-", *study), ("logs", "label-"), ("gc", "quickstart"), ("du", *study), ("du",),
+        ("fsck", *study), ("fsck",), ("track", *study), ("track",),
+    ):  # fmt: skip
+        capsys.readouterr()
+        assert main(list(words)) == 2, words
+        error = capsys.readouterr().err
+        assert error.startswith(f"ilmlip: no store at {tmp_path}/elsewhere/store: "), error
+        assert "in the folder where ilmlip is started" in error and "store=PATH" in error
+        assert f"there is one at {tmp_path}/store)" in error
+    assert not list(Path().glob("*.html"))
+    assert main(["status", *study, f"store={tmp_path}/store"]) == 0

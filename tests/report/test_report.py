@@ -12,6 +12,7 @@ from browser import browser, picture
 from selenium.webdriver.common.by import By
 
 from ilmlip.cli import main
+from ilmlip.store import Store
 
 SMALL = [
     "quickstart", "scale=smoke", "model=nequip_smoke", "tracking=none", "analysis=none",
@@ -36,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
         wrong = [*SMALL, "model.batch_size=99", "name=wrong"]
         assert main(["run", *wrong]) == 1
         assert main(["report", *wrong]) == 0  # wrong.html
+        Store(Path("none")).prepare()
         assert main(["report", *SMALL, "store=none", "-o", "none.html"]) == 0
         yield folder
     finally:
@@ -104,6 +106,7 @@ def test_pages_of_a_sweep_of_a_failure_and_of_nothing(folder: Path) -> None:
 
 def test_what_a_name_holds_is_shown_as_text(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
+    Store(Path("store")).prepare()
     assert main(["report", *SMALL, "description='<script>alert(1)</script>'"]) == 0
     text = Path("quickstart.html").read_text(encoding="utf-8")
     assert "<script" not in text and "&lt;script&gt;" in text
@@ -111,5 +114,6 @@ def test_what_a_name_holds_is_shown_as_text(tmp_path: Path, monkeypatch: Any) ->
 
 def test_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
+    Store(Path("store")).prepare()
     assert main(["report", *SMALL, "-o", "there/x.html"]) == 2
     assert "there is no folder there" in capsys.readouterr().err

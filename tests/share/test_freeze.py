@@ -187,8 +187,9 @@ def test_verify_on_another_store(smoke: Smoke, tmp_path: Path) -> None:
     assert len(found["same"]) == len(keys) - 2 and not found["other"]
     assert found["figures"] and all(row["agrees"] for row in found["figures"])
     (tmp_path / "empty").mkdir()
-    nothing = ilmlip("verify", str(file), "--json", cwd=tmp_path / "empty").json
-    assert len(nothing["missing"]) == len(keys) and not nothing["ok"]
+    nothing = ilmlip("verify", str(file), "--json", cwd=tmp_path / "empty")
+    assert nothing.code == 2 and f"no store at {tmp_path / 'empty' / 'store'}:" in nothing.err
+    assert f"there is one at {tmp_path / 'store'}" in nothing.err
 
 
 SETS = (

@@ -188,7 +188,7 @@ def test_what_is_gone_from_the_store_is_named(
 
 def test_track_without_a_store(tmp_path: Path) -> None:
     answer = ilmlip("track", cwd=tmp_path)
-    assert answer.code == 2 and "there is no store" in answer.err
+    assert answer.code == 2 and "no store at" in answer.err
 
 
 def test_track_tells_what_it_logs(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_runs_are_listed_compared_and_drawn(tmp_path: Path, monkeypatch: Any) ->
 def test_before_there_is_anything_to_look_at(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["ui"]) == 2
-    assert "there is no" in (said := capsys.readouterr().err) and "`ilmlip run` of a" in said
+    assert "no database at" in (said := capsys.readouterr().err) and "`ilmlip run` of a" in said
     assert main(["ui", "quickstart", "tracking=none"]) == 2
     assert "is empty: nothing was logged" in capsys.readouterr().err
     assert main(["ui", "quickstart", "tracking.uri=http://localhost:5"]) in (0, 2)
