@@ -25,6 +25,7 @@ OWN = {
     "laptop_datasets": ("table_s13_s14", "table_s15", "figure_2"),
     "laptop_active": ("active",),
     "laptop_scans": ("model_scans",),
+    "laptop_linear": ("linear_part",),
 }
 """Scales with boxes or frames of some experiments' own."""
 AT = [(name, scale) for name in EXPERIMENTS for scale in (None, *SCALES)]

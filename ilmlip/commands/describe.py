@@ -93,6 +93,6 @@ def info(namespace: Namespace) -> int:
     print("options:")
     for group in groups():
         if group != "ion":
-            chosen = made.choices.get(group, "(none)")
+            chosen = made.choices[group].stem if group in made.choices else "(none)"
             print(f"  {group}={chosen}    of {', '.join(options(group))}")
     return OK

@@ -1,4 +1,4 @@
-"""Hydra's part: composing a config from the groups, and its grammar of overrides.
+"""Composing a config: Hydra composes the options, and its grammar is that of overrides.
 
 The only modules that import Hydra and OmegaConf are this one and the launcher. Whatever a spec
 holds, nothing of it reaches `hydra.utils.instantiate`, and no resolver is there while it is read.
@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 
 from ilmlip.errors import SpecError
-from ilmlip.spec.shipped import did_you_mean, groups, options, shipped
-from ilmlip.spec.yaml_file import check_data, read_yaml, shown
+from ilmlip.spec.defaults import layers, merged
+from ilmlip.spec.shipped import groups, option_file, options, shipped
+from ilmlip.spec.yaml_file import check_data, shown
 
-NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,79}")
 PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*")
 MAX_POINTS = 100_000
 """Points of the largest study: what is more is a slip, or an attack."""
@@ -27,10 +27,13 @@ MAX_POINTS = 100_000
 
 @dataclass(frozen=True)
 class Composed:
-    """A composed config as plain data, references still in it, and the option of each group."""
+    """A composed config as plain data, references still in it, and what it was made of."""
 
     data: dict[str, Any]
-    choices: Mapping[str, str]
+    choices: Mapping[str, Path]
+    """The file of each group's option."""
+    files: tuple[Path, ...] = ()
+    """The files that state values, the outermost first."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Setting:
     where: str
     """What the user wrote, and where."""
     is_group: bool = False
-    native: str = ""
-    """What Hydra gets if it is no plain `key=value` (`~key`, `key@package=…`)."""
+    deletes: bool = False
+    """`~key`, or `~key=value`: takes the field, or the group's option, out."""
 
 
 def setting(text: str, where: str, beside: Path | None) -> Setting:
@@ -65,10 +68,15 @@ def setting(text: str, where: str, beside: Path | None) -> Setting:
         raise SpecError(where, "names nothing to set; write KEY=VALUE")
     if key.split(".")[0].split("/")[0] == "hydra":
         raise SpecError(where, "Hydra's own settings are not part of a spec")
-    if parsed.is_delete() or parsed.package is not None or not PLAIN_KEY.fullmatch(key):
+    if parsed.package is not None:
+        raise SpecError(where, "names a package (@); write GROUP=OPTION or FIELD=VALUE")
+    if not PLAIN_KEY.fullmatch(key):
+        raise SpecError(where, f"{key!r} is no field; write a path such as model.r_max")
+    if parsed.is_delete():
         if parsed.is_sweep_override():
-            raise SpecError(where, f"{key!r} cannot be swept; name a field or a config group")
-        return Setting(key, (), (), where, key in groups(), native=text)
+            raise SpecError(where, "takes something out, and cannot be swept")
+        given = () if parsed.value() is None or parsed.value() == "" else (parsed.value(),)
+        return Setting(key, (), given, where, key in groups(), deletes=True)
     raw = _elements(parsed, where, beside)
     values = tuple(Override._convert_value(one) for one in raw)
     texts = tuple(Override._get_value_element_as_str(one) for one in raw)
@@ -130,154 +138,71 @@ def _refuse_huge(value: Any, where: str) -> None:
 def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
     """Compose a file (or conf/config.yaml) with overrides of one value each.
 
-    A file without a defaults list needs no Hydra. Raises SpecError if Hydra refuses.
+    Options win over the types' defaults, what files state over options, and typed fields over that;
+    an option that is typed takes the place of the file's, and wins over nothing that the file states.
+    Raises SpecError, naming the place.
     """
-    content = read_yaml(file) if file is not None else {"defaults": ["config"]}
-    if "hydra" in content:
-        raise SpecError(
-            f"{shown(file) if file else 'config'}: hydra",
-            "Hydra's own settings are not part of a spec; sweep with a section `sweep:`",
-        )
-    own = all(not s.is_group and not s.native for s in settings)
-    if file is not None and content.get("defaults", ["_self_"]) == ["_self_"] and own:
-        content.pop("defaults", None)
-        made = Composed(content, {})
-    else:
-        where = shown(file) if file else "config.yaml"
-        chosen = _defaults(content, file, where, (file,) if file else ())
-        made = _compose(file, [s for s in settings if s.is_group or s.native], chosen)
-    # values are set here, not by Hydra: it takes `store=x` for a group where a folder store/ lies
-    data = made.data
+    found = layers(file)
+    beside = file.parent if file else None
+    choices = {group: path for group, path in found.choices.items() if path is not None}
     for one in settings:
-        if not one.is_group and not one.native:
+        if one.is_group and one.deletes:
+            _unchoose(choices, one)
+        elif one.is_group:
+            choices[one.key] = option_file(one.key, one.values[0], beside, one.where)
+    under = merged(found.defaults, _options(choices, beside))
+    data: dict[str, Any] = merged(under, found.stated)
+    # values are set here, not by Hydra: it takes `store=x` for a group where a folder store/ lies
+    for one in settings:
+        if not one.is_group and one.deletes:
+            data = _without(data, one)
+        elif not one.is_group:
             data = assign(data, one.key, one.values[0], one.where)
-    return Composed(data, made.choices)
+    return Composed(data, choices, found.files)
 
 
-def _compose(file: Path | None, settings: Sequence[Setting], chosen: set[str]) -> Composed:
+def _unchoose(choices: dict[str, Path], one: Setting) -> None:
+    """Take back the choice of a group (`~scale`, `~scale=laptop`)."""
+    chosen = choices.pop(one.key, None)
+    if chosen is None or (one.values and one.values[0] != chosen.stem):
+        found = f"{one.key}={chosen.stem} is" if chosen else f"no option of {one.key} is"
+        raise SpecError(one.where, f"{found} chosen; there is nothing else to take out")
+
+
+def _options(choices: Mapping[str, Path], beside: Path | None) -> dict[str, Any]:
+    """The values of the chosen options, composed by Hydra; `scale` comes last, over all others."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    if not choices:
+        return {}
+    ordered = sorted(choices, key=lambda group: group == "scale")
+    words = [f"+{group}={_quoted(choices[group].stem)}" for group in ordered]
     conf = shipped("conf")
-    folder, name = (file.parent, file.stem) if file else (conf, "config")
-    where = shown(file) if file else "command line"
-    words = [_word(one, chosen, file.parent if file else None) for one in settings]
-    search = "hydra.searchpath=['file://" + str(conf).replace("'", "\\'") + "']"
+    own = [path for path in choices.values() if not path.is_relative_to(conf)]
+    where = ", ".join(map(shown, own)) or str(conf)
+    if own and beside is not None:
+        words.insert(0, f"hydra.searchpath=[{_quoted(f'file://{beside}')}]")
     try:
         with (
-            initialize_config_dir(str(folder), version_base="1.3", job_name="ilmlip"),
+            initialize_config_dir(str(conf), version_base="1.3", job_name="ilmlip"),
             _no_resolvers(),
         ):
-            made = hydra_compose(name, [search, *words], return_hydra_config=True)
-            whole: Any = OmegaConf.to_container(
-                OmegaConf.masked_copy(made, [str(k) for k in made if k != "hydra"])
-            )
-            choices: Any = OmegaConf.to_container(made.hydra.runtime.choices)
+            whole: Any = OmegaConf.to_container(hydra_compose(None, words))
     except (
         HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError, TypeError
     ) as error:  # fmt: skip
         raise SpecError(where, one_line(error)) from None
     check_data(whole, where)
-    return Composed(whole, {str(g): c for g, c in choices.items() if isinstance(c, str)})
+    return dict(whole)
 
 
-def _word(one: Setting, chosen: set[str], beside: Path | None) -> str:
-    """What Hydra gets of a choice of a group.
-
-    A group that is not among the chosen ones is added at the end (`scale`, which sets sizes over
-    all else).
-    """
-    if one.native:
-        return one.native
-    text = f"{one.key}={one.texts[0]}"
-    option = one.values[0]
-    valid = options(one.key, beside)
-    if not isinstance(option, str) or option not in valid:
-        raise SpecError(
-            one.where,
-            f"could not find '{one.key}/{option}'; {did_you_mean(str(option), valid)}"
-            f"there are {', '.join(valid)}",
-        )
-    return text if one.key in chosen else f"+{text}"
-
-
-def _defaults(
-    content: Mapping[str, Any], file: Path | None, where: str, seen: tuple[Path, ...]
-) -> set[str]:
-    """The groups that a defaults list names; refuses what would read a file from elsewhere.
-
-    What it names beside the spec is read by the same rules; `seen` are the files on the way to it.
-    """
-    entries = content.get("defaults", [])
-    if not isinstance(entries, list):
-        raise SpecError(f"{where}: defaults", f"found {entries!r}; give a list")
-    found: set[str] = set()
-    for index, entry in enumerate(entries):
-        place = f"{where}: defaults.{index}"
-        if isinstance(entry, str):
-            found |= _base(entry, file, place, seen)
-        elif isinstance(entry, dict) and len(entry) == 1:
-            (group, option), *_ = entry.items()
-            name = group.removeprefix("override ").removeprefix("optional ").lstrip("/")
-            if name not in groups():
-                raise SpecError(
-                    place,
-                    f"unknown config group {name!r}; {did_you_mean(name, groups())}"
-                    f"there are {', '.join(groups())}",
-                )
-            found.add(name)
-            _option(name, option, file, place)
-        else:
-            raise SpecError(place, f"found {entry!r}; give a name, or `group: option`")
-    if entries and "_self_" not in entries and len(content) > 1:
-        raise SpecError(
-            f"{where}: defaults",
-            "lacks `_self_`, the place of the file's own values among the defaults; put it after "
-            "`config`",
-        )
-    return found
-
-
-def _base(entry: str, file: Path | None, place: str, seen: tuple[Path, ...]) -> set[str]:
-    """The groups that another file beside the spec (or conf/config.yaml) names."""
-    if entry == "_self_":
-        return set()
-    if not NAME.fullmatch(entry):
-        raise SpecError(place, f"found {entry!r}; give the name of a file beside the spec")
-    for folder in (file.parent if file else None, shipped("conf")):
-        other = folder / f"{entry}.yaml" if folder else None
-        if other is not None and other.is_file() and other != file:
-            if other in seen:
-                raise SpecError(place, f"{shown(other)} and this file name each other")
-            return _defaults(read_yaml(other), other, shown(other), (*seen, other))
-    raise SpecError(place, f"no file {entry}.yaml beside the spec; `config` has the default groups")
-
-
-def _option(group: str, option: Any, file: Path | None, place: str) -> None:
-    """Check an option's file if it lies beside the spec."""
-    if option is None:
-        return
-    if not isinstance(option, str) or not NAME.fullmatch(option):
-        raise SpecError(place, f"found {option!r}; give the name of one option of {group}")
-    beside = file.parent if file else None
-    valid = options(group, beside)
-    if option not in valid:
-        raise SpecError(
-            place,
-            f"could not find '{group}/{option}'; {did_you_mean(option, valid)}"
-            f"there are {', '.join(valid)}",
-        )
-    if beside is not None and valid[option].is_relative_to(beside):
-        own = read_yaml(valid[option])
-        for entry in own.get("defaults") or []:
-            if entry != "_self_" and (entry == option or entry not in valid):
-                raise SpecError(
-                    f"{shown(valid[option])}: defaults",
-                    f"found {entry!r}; an option may start from another option of {group}",
-                )
+def _quoted(text: str) -> str:
+    """A string in Hydra's grammar."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @contextlib.contextmanager
@@ -337,7 +262,7 @@ def assign(data: dict[str, Any], key: str, value: Any, where: str) -> dict[str, 
             raise SpecError(
                 where, f"sets {key}, a {type(old).__name__}, to a {type(value).__name__}"
             )
-        node[last] = _merged(old, value)
+        node[last] = merged(old, value)
     else:
         node[last] = value
     return top
@@ -351,10 +276,25 @@ def _index(node: Any, step: str, where: str) -> Any:
     return int(step)
 
 
-def _merged(old: Any, new: Any) -> Any:
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
-    return {**old, **{k: _merged(old[k], v) if k in old else v for k, v in new.items()}}
+def _without(data: dict[str, Any], one: Setting) -> dict[str, Any]:
+    """`data` without a field or section (`~lint`, `~model.seeds`)."""
+    *above, last = one.key.split(".")
+    top = dict(data)
+    node: Any = top
+    for step in above:
+        if not isinstance(node.get(step), dict):
+            node = {}
+            break
+        node[step] = dict(node[step])
+        node = node[step]
+    if last not in node:
+        raise SpecError(one.where, f"{one.key} is not set; there is nothing to take out")
+    if one.values and node[last] != one.values[0]:
+        raise SpecError(
+            one.where, f"{one.key} is {node[last]!r}; there is nothing else to take out"
+        )
+    del node[last]
+    return top
 
 
 def plugins() -> list[str]:

@@ -35,7 +35,7 @@ from ilmlip.spec.compose import (
     setting,
 )
 from ilmlip.spec.locate import Sources, explain
-from ilmlip.spec.shipped import groups, options, shipped
+from ilmlip.spec.shipped import groups, package, shipped
 from ilmlip.spec.study import Frozen, Point, Study, shown_value
 from ilmlip.spec.types import Spec
 from ilmlip.spec.words import ONE_PLACE, split, typed_settings
@@ -105,11 +105,11 @@ class _Loader:
         axes = set(found) - {one.key for one in typed}
         self.swept = axes | {one.key for one in typed if len(one.values) > 1}
         for number, one in enumerate(typed):
-            found[f"~{number}" if one.native else one.key] = one
+            found[f"~{number}" if one.deletes else one.key] = one
         listed = [s for s in found.values() if s.key in self.together and len(s.values) > 1]
         self.together = {s.key for s in listed}
         count = math.prod(
-            len(s.values) for s in found.values() if not s.native and s not in listed[1:]
+            len(s.values) for s in found.values() if not s.deletes and s not in listed[1:]
         )
         if count > MAX_POINTS:
             raise SpecError(
@@ -176,13 +176,13 @@ class _Loader:
         return made
 
     def _files(self, composed: Composed) -> tuple[tuple[Path, tuple[str, ...]], ...]:
-        """Every file that the config came from, with the section that it fills."""
-        conf = shipped("conf")
-        files: list[tuple[Path, tuple[str, ...]]] = [(self.file, ())] if self.file else []
-        for group, choice in composed.choices.items():
-            if group in groups():
-                files.append((options(group, self.beside).get(choice, conf / choice), (group,)))
-        return (*files, (conf / "config.yaml", ()))
+        """Every file that the config came from, with the section that it fills; winners first."""
+        choices = sorted(composed.choices.items(), key=lambda c: c[0] != "scale")
+        return (
+            *((file, ()) for file in composed.files),
+            *((file, package(group, file)) for group, file in choices),
+            (shipped("conf") / "config.yaml", ()),
+        )
 
     # --- points
 
@@ -219,7 +219,7 @@ class _Loader:
         """Put a point's values into the composition, and validate what they change."""
         data, places = group.composed.data, {}
         for one, index in chosen:
-            if one.native:
+            if one.deletes:
                 continue
             places[one.key] = one.where if len(one.values) == 1 else _place(one, index)
             # what is fixed is in the composition already, unless a swept field is a part of it
@@ -252,7 +252,7 @@ class _Loader:
                     raise SpecError(f"{place}.changes.{key}", "can't differ from point to point")
                 data = replace(data, key, value, f"{place}.changes.{key}")
             for one_typed in typed.values():
-                if not one_typed.is_group and not one_typed.native:
+                if not one_typed.is_group and not one_typed.deletes:
                     data = assign(data, one_typed.key, one_typed.values[0], one_typed.where)
             places = {k: f"{place}.changes.{k}" for k in changes}
             places |= {k: s.where for k, s in typed.items()}
@@ -360,7 +360,7 @@ def _names_a_file(start: Any) -> bool:
 
 def _single(one: Setting, index: int) -> Setting:
     """One value of a setting."""
-    if one.native:
+    if one.deletes:
         return one
     return Setting(one.key, (one.texts[index],), (one.values[index],), one.where, one.is_group)
 

@@ -48,7 +48,7 @@ def typed_settings(texts: Sequence[str], file: Path | None, multirun: bool) -> l
     found: dict[str, Setting] = {}
     for text in texts:
         one = _typed(text, file.parent if file else None, multirun)
-        found[text if one.native else one.key] = one
+        found[text if one.deletes else one.key] = one
     return list(found.values())
 
 

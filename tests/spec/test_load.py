@@ -67,16 +67,6 @@ def test_overrides_alone_compose_the_defaults() -> None:
     assert spec.name == "mine" and spec.compositions.pairs == 5
 
 
-def test_scale_wins_over_the_experiment(tmp_path: Path) -> None:
-    assert load([*QUICK, "scale=smoke"]).dataset.frames == 5
-    file = write(
-        tmp_path / "mine.yaml",
-        {"defaults": ["config", "_self_"], "name": "x", "dataset": {"frames": 100}},
-    )
-    assert load([file, "compositions=fifths"]).dataset.frames == 100
-    assert load([file, "compositions=fifths", "scale=smoke"]).dataset.frames == 5
-
-
 def test_scale_with_overrides_alone() -> None:
     assert load(["compositions=fifths", "scale=smoke"]).dataset.frames == 5
     assert load(["compositions=fifths", "scale=smoke", "dataset.frames=4"]).dataset.frames == 4
