@@ -18,6 +18,7 @@ from ilmlip.spec.load import load, load_study
 from ilmlip.spec.shipped import option_file, options, package, shipped
 from ilmlip.spec.study import study_data
 from ilmlip.spec.words import typed_settings
+from ilmlip.spec.yaml_file import read_yaml
 
 README = ["config", "_self_", {"scale": "laptop"}, {"override compositions": "fifths"},
           {"override model": "allegro_laptop"}]  # fmt: skip
@@ -304,7 +305,7 @@ def test_every_stated_value_is_in_the_result(
     # all else is what the options say, the chosen one of the command line included
     group, name = option.split("=")
     own = option_file(group, name, None, "")
-    for path, value in leaves(yaml.safe_load(own.read_text(encoding="utf-8"))):
+    for path, value in leaves(read_yaml(own)):
         place = (*package(group, own), *path)
         if not overlaps(place, [*outer_paths, *inner_paths, ("defaults",)]) and group == "scale":
             assert at(plain.data, place) == value
