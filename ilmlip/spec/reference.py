@@ -25,17 +25,17 @@ be given, by the spec or by a config group in `conf/`. `N` stands for a name, `[
 """
 PRECEDENCE = """## Options and precedence
 
-A file chooses one option of each config group in its list `defaults` and states values in its sections. Later
-in this list wins:
+A file chooses one option of each config group in its list `defaults` and states values in its
+sections. What is later in this list wins:
 
 1. the types' defaults (the tables below);
 2. options of the config groups; `scale` wins over the other groups;
 3. values that a file states. A file wins over the files that it builds on;
 4. the command line.
 
-- The order of `defaults` has no meaning (of two files, the later one wins), and Hydra's words `_self_` and `override` may be
-  left out. `config`
-  is always the shipped list of defaults. Any other name is a file beside the spec, or else a shipped experiment:
+- The order of `defaults` has no meaning, except that of two files the later one wins. Hydra's words
+  `_self_` and `override` may be left out. `config` is always the shipped list of defaults. Any other
+  name is a file beside the spec, or else a shipped experiment:
 
   ```yaml
   defaults: [quickstart, scale: smoke]    # the quickstart at another scale,
@@ -44,14 +44,15 @@ in this list wins:
   ```
 
 - Mappings are merged at every depth. Lists, and what is stated as `null`, replace what the option has.
-- A typed option (`scale=smoke`) takes the place of the file's option. It does not win over values that the file
-  states, only a typed value does (`dataset.frames=5`). `ilmlip lint` lists the values of the `scale` option that
-  the file states differently (`scale-differs`).
+- A typed option (`scale=smoke`) takes the place of the file's option. It does not win over values
+  that the file states; only a typed value does (`dataset.frames=5`). `ilmlip lint` lists the values
+  of the `scale` option that the file states differently (`scale-differs`).
 - A field or group that a file sets is taken out of the `sweep` of the file that it builds on.
 - In a frozen file everything is stated, except `cluster` and `tracking`.
-- Options of your own are files in a folder with the group's name beside the spec (`model/mine.yaml`). They may
-  start from another option (`defaults: [allegro_laptop]`) and need names that no shipped option has. An option
-  whose first line is `# @package _global_` may set values of any section, as those of `scale` do.
+- Options of your own are files in a folder with the group's name beside the spec
+  (`model/mine.yaml`). They may start from another option (`defaults: [allegro_laptop]`) and need
+  names that no shipped option has. An option whose first line is `# @package _global_` may set
+  values of any section, as those of `scale` do.
 """
 TABLE = ["| field | type | unit | default | |", "|---|---|---|---|---|"]
 
