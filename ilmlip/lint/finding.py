@@ -38,6 +38,10 @@ CODES: dict[str, str] = {
     "pseudopotential-missing": "an element's pseudopotential is not on this machine, or another one",
     "calculator-missing": "a model from outside takes a calculator that is not installed",
     "compiler-missing": "models are to be compiled, and there is no C++ compiler",
+    "file-unreadable": "a file of imported labels that cannot be read",
+    "frame-unfit": "the first frame of a file of imported labels would be refused",
+    "labels-impossible": "imported labels that cannot be in the units or signs that are declared",
+    "labels-implausible": "imported labels that are unusual for the units that are declared",
     "sweep-no-effect": "a swept field that changes no task",
 }
 """What each code is about."""

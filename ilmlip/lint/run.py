@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ilmlip.errors import SpecError
 from ilmlip.lint.compositions import compositions
+from ilmlip.lint.files import files
 from ilmlip.lint.finding import CODES, Finding
 from ilmlip.lint.machine import compiling, machine, outside
 from ilmlip.lint.physics import cutoff, dynamics, frames, grid, labels
@@ -26,6 +27,7 @@ RULES = (
     (machine, ("dft", "system", "compositions", "cluster")),
     (compiling, ("model", "cluster")),
     (outside, ("analysis", "cluster")),
+    (files, ("dft", "system", "compositions", "model")),
 )
 """Each rule with the sections that it reads: points that share those share its findings."""
 OF_MACHINE = ("program-missing", "pseudopotential-missing")

@@ -153,6 +153,12 @@ def _mixed_energies(good: Mapping[int, tuple[Imported, Labelled]]) -> dict[int, 
     }
 
 
+def unfit(one: Imported, params: Params) -> str:
+    """Why a frame would be refused for itself, without the others; empty if it would not."""
+    fault = _broken(one)
+    return fault or _recognised(_label_of(one)[0], params)[1]
+
+
 def _recognised(atoms: Atoms, params: Params) -> tuple[str, str]:
     """The composition of a frame, its ions written into it; or, second, what is wrong with it."""
     stated = atoms.info.pop("composition", None)

@@ -8,49 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
-from labelled_pairs import import_file
+from labelled_pairs import import_file, vibrating
 
 from ilmlip.errors import StageError
 from ilmlip.observables.consistency import badger, line
 from ilmlip.units import BOHR, HARTREE
-
-SPRING, REST = 30.0, 1.6
-"""eV/Å² and Å: PF6 with springs from P to F, and F to its neighbors."""
-EDGES = [
-    (1 + a, 1 + b) for a in range(6) for b in range(a) if (a, b) not in ((1, 0), (3, 2), (5, 4))
-]
-
-
-def springs(atoms: Atoms) -> SinglePointCalculator:
-    """Energy, forces and stress of PF6 held by springs; Li feels nothing."""
-    energy, forces, full = 0.0, np.zeros((8, 3)), np.zeros((3, 3))
-    bonds = [(0, f, SPRING, REST) for f in range(1, 7)]
-    bonds += [(a, b, 5.0, REST * np.sqrt(2)) for a, b in EDGES]
-    for a, b, k, rest in bonds:
-        arm = atoms.get_distance(a, b, mic=True, vector=True)
-        length = np.linalg.norm(arm)
-        energy += k * (length - rest) ** 2 / 2
-        pull = k * (length - rest) * arm / length
-        forces[a] += pull
-        forces[b] -= pull
-        full += np.outer(arm, pull)
-    six = (full / atoms.get_volume()).ravel()[[0, 4, 8, 5, 2, 1]]
-    return SinglePointCalculator(atoms, energy=energy, forces=forces, stress=six)
-
-
-def vibrating(number: int = 12, seed: int = 0) -> list[Atoms]:
-    around = [(s * REST, 0, 0) for s in (1, -1)] + [(0, s * REST, 0) for s in (1, -1)]
-    around += [(0, 0, s * REST) for s in (1, -1)]
-    rest = np.array([(4.0, 4, 4), *(np.array(one) + 4 for one in around), (7.2, 7.2, 7.2)])
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(number):
-        atoms = Atoms("PF6Li", rest + rng.normal(0, 0.04, (8, 3)), cell=[8.0] * 3, pbc=True)
-        atoms.calc = springs(atoms)
-        found.append(atoms)
-    return found
 
 
 def turned(
