@@ -18,7 +18,7 @@ import psutil
 from ilmlip.execute.driver import Driver
 from ilmlip.execute.jobs import submitter
 from ilmlip.plan.compile import compile_study
-from ilmlip.plan.frames import TRAINING
+from ilmlip.plan.configurations import TRAINING
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.spec.cluster import Cluster

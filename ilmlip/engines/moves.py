@@ -84,7 +84,7 @@ def scanned(atoms: Atoms, scan: VolumeScan) -> list[Atoms]:
     ids = atoms.get_array("ion_id")
     now = density(atoms)
     found = []
-    for wanted in np.linspace(*scan.densities, scan.points):
+    for wanted in np.linspace(*scan.ends(), scan.points):
         factor = (now / wanted) ** (1 / 3)
         made = atoms.copy()
         made.set_cell(atoms.cell.array * factor)

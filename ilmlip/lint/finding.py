@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "l-max-md": "dynamics with a model of l_max below 2",
     "frames-correlated": "labelled frames are too close in time to be independent",
     "test-same-trajectory": "test frames come from a trajectory that is trained on",
+    "scan-strained": "volume scans or rattles of frames of the force field, labelled by another engine",
     "npt-no-stress": "an NPT ensemble with a model that has not learnt the stress",
     "program-missing": "the program that labels is not on this machine",
     "pseudopotential-missing": "an element's pseudopotential is not on this machine, or another one",

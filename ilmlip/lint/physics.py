@@ -111,7 +111,7 @@ def dynamics(spec: Spec) -> Iterator[Finding]:
 
 
 def frames(spec: Spec) -> Iterator[Finding]:
-    """`frames-correlated` and `test-same-trajectory`."""
+    """`frames-correlated`, `test-same-trajectory` and `scan-strained`."""
     if not spec.is_sampled():
         return  # each frame is a cell of its own, or was chosen by others
     apart = spec.sampling.interval * spec.dataset.every
@@ -132,3 +132,30 @@ def frames(spec: Spec) -> Iterator[Finding]:
             "test frames come from the trajectory that is trained on: errors look smaller than they "
             "are. Set dataset.test=independent",
         )
+    if spec.compositions.test_structure == "none":
+        yield Finding(
+            "test-same-trajectory",
+            "warning",
+            "compositions.test_structure",
+            "is none: models are tested on the frames that validate them, the last of the "
+            "trajectories that are trained on, and errors look smaller than they are. Set "
+            "compositions.test_structure=independent",
+        )
+    if spec.dft.engine != "opls":
+        yield from _strained(spec)
+
+
+def _strained(spec: Spec) -> Iterator[Finding]:
+    """`scan-strained`: what is made of the force field's frames, whose ions another engine strains."""
+    parts = spec.dataset.derived
+    for part in parts:
+        if part.kind in ("volume_scan", "rattle") and part.source(parts) is None:
+            yield Finding(
+                "scan-strained",
+                "warning",
+                "dataset.derived",
+                f"{part.kind} starts from frames of the force field, in which {spec.dft.engine} finds "
+                "the ions themselves strained; a scan of them shows that strain as pressure. Add an "
+                "entry of kind aimd or relax (take: [] keeps its steps out of the data set), or scan "
+                "frames of a model's run (dataset.active.scan)",
+            )

@@ -23,7 +23,7 @@ RULES = (
     (grid, ("system", "compositions", "sampling", "dft")),
     (labels, ("compositions", "dft", "model")),
     (dynamics, ("ensemble", "model")),
-    (frames, ("system", "sampling", "dft", "dataset")),
+    (frames, ("system", "compositions", "sampling", "dft", "dataset")),
     (machine, ("dft", "system", "compositions", "cluster")),
     (compiling, ("model", "cluster")),
     (outside, ("analysis", "cluster")),

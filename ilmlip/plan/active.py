@@ -8,7 +8,8 @@ from typing import Any
 
 from ilmlip.hashing import plain
 from ilmlip.plan.add import SOME, About, add, seed_of
-from ilmlip.plan.frames import TESTING, TRAINING, Frames
+from ilmlip.plan.configurations import TESTING, TRAINING
+from ilmlip.plan.frames import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.active import Active
 from ilmlip.spec.derived import VolumeScan
@@ -72,7 +73,8 @@ def learn(
                 made.explored[x] = _explore(plan, frames, active, x, made, before.get(x), about)
                 count = active.frames if number < last else 0
                 made.chosen[x] = _choose(plan, active, x, made, count)
-                chosen += chosen_labels(frames, x, made.chosen[x], count, "chosen", active.scan)
+                scan = None if active.scan is None else frames.scan(x, active.scan)
+                chosen += chosen_labels(frames, x, made.chosen[x], count, "chosen", scan)
             more = {"round": tuple(made.chosen.values())}
         found.append(made)
     return found

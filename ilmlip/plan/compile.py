@@ -9,8 +9,9 @@ from typing import Any
 from ilmlip.hashing import digest, identity, plain
 from ilmlip.plan.active import Needs, Round, learn, learnt, together
 from ilmlip.plan.add import SOME, About, add
+from ilmlip.plan.configurations import TESTING, TRAINING
 from ilmlip.plan.dynamics import dynamics
-from ilmlip.plan.frames import TESTING, TRAINING, Frames
+from ilmlip.plan.frames import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import check_fine_tune, committees, leaving, outside_evaluations
 from ilmlip.plan.paper import against_paper, of_scan

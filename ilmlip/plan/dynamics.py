@@ -11,7 +11,8 @@ from ilmlip.chemistry.given import configuration
 from ilmlip.errors import SpecError
 from ilmlip.hashing import plain
 from ilmlip.plan.add import SOME, add, seed_of
-from ilmlip.plan.frames import TESTING, Frames
+from ilmlip.plan.configurations import TESTING
+from ilmlip.plan.frames import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import committees
 from ilmlip.plan.task import Task

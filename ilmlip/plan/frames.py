@@ -1,29 +1,23 @@
-"""The tasks from ions to data sets: what is sampled, labelled and gathered, each on demand and once."""
+"""The tasks from configurations to data sets: what is labelled and gathered, each once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from ilmlip.chemistry.crystal import Crystal
 from ilmlip.chemistry.rank import differences
-from ilmlip.hashing import digest, plain
+from ilmlip.errors import SpecError
+from ilmlip.hashing import plain
 from ilmlip.plan.add import SOME, About, add
+from ilmlip.plan.configurations import TESTING, TRAINING, Configuration, Configurations
 from ilmlip.plan.graph import Plan
-from ilmlip.spec.derived import Derived, spread
+from ilmlip.spec.derived import Derived, VolumeScan, picked
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.files import Files
-from ilmlip.spec.mixtures import Composition, box_density, composition_label, ion_counts, set_label
+from ilmlip.spec.mixtures import Composition, box_density, composition_label, set_label
 from ilmlip.spec.types import Spec
 from ilmlip.stages.dataset import CHOSEN
-
-TRAINING, TESTING = 0, 1
-"""The two independent structures of a composition."""
-LARGEST_SEED = 10**8
-"""LAMMPS takes seeds of up to eight digits everywhere."""
-
 
 SETTINGS = {"qe_pbe_d3": "qe", "cp2k_pbe_d3": "cp2k", "gpaw_pbe_d3": "gpaw", "vasp_pbe": "vasp"}
 """The section of the settings of each engine that has one."""
@@ -57,28 +51,11 @@ def engine_params(dft: Dft, elements: Iterable[str]) -> dict[str, Any]:
     return found if d3 is None else {**found, "dispersion": plain(d3)}
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """A frame to label or to derive a series from."""
-
-    trajectory: str
-    """Key of the task that makes it."""
-    frame: int
-    """Its number there."""
-    temperature: float
-    """K, of dynamics from it."""
-    seed: int
-    """Of what is random in a series from it."""
-
-
-class Frames:
-    """Makes the tasks from ions to datasets, each on demand and once; points may share them."""
+class Frames(Configurations):
+    """Makes the tasks from ions to data sets, each on demand and once; points may share them."""
 
     def __init__(self, plan: Plan, spec: Spec) -> None:
-        self.plan, self.spec = plan, spec
-        self.forcefield = cache(self._forcefield)
-        self.sampled = cache(self._sampled)
-        self.configurations = cache(self._configurations)
+        super().__init__(plan, spec)
         self.labels = cache(self._labels)
         self.series = cache(self._series)
         self.atoms = cache(self._atoms)
@@ -91,120 +68,10 @@ class Frames:
         counts = [self._counts(x) for x in self.spec.compositions.fractions]
         return differences(counts, self.spec.system.charges())
 
-    # --- configurations and labels
-
-    def _forcefield(self) -> str:
-        system = self.spec.system
-        return add(
-            self.plan, "forcefield", {"ions": system.ions, "charge_scale": system.charge_scale}
-        )
-
-    def _counts(self, x: Composition) -> dict[str, int]:
-        return ion_counts(self.spec.system, self.spec.compositions, x)
-
-    def _seed(self, x: Composition, structure: int, temperature: float) -> int:
-        """Another seed for each structure and temperature, whatever else the study holds."""
-        sampling = self.spec.sampling
-        name = ["structure", sampling.seed, composition_label(x), structure]
-        name += [temperature] if sampling.temperatures else []
-        return 1 + int(digest("ilmlip.seed", name), 16) % (LARGEST_SEED - 1)
-
-    def _sampled(self, x: Composition, structure: int, temperature: float) -> str:
-        """The trajectory of one structure at one temperature: built, equilibrated, sampled."""
-        forcefield = self.forcefield()
-        sampling, counts = self.spec.sampling, self._counts(x)
-        seed = self._seed(x, structure, temperature)
-        about: About = {"composition": composition_label(x), "structure": structure}
-        geometry = {name: self.spec.system.ions[name].geometry() for name in counts}
-        built = add(
-            self.plan,
-            "build",
-            {"counts": counts, "ions": geometry, "spacing": sampling.grid_spacing, "seed": seed},
-            about=about,
-        )
-        dynamics = {
-            "temperature": temperature,
-            "timestep": sampling.timestep,
-            "thermostat_time": sampling.thermostat_time,
-            "cutoff": sampling.cutoff,
-            "kspace_accuracy": sampling.kspace_accuracy,
-            "seed": seed,
-            "tail": sampling.tail,
-            "pressure": sampling.pressure,
-        }
-        npt = sampling.ensemble == "npt"
-        equilibrated = add(
-            self.plan,
-            "equilibrate",
-            {
-                **dynamics,
-                "stages": self._protocol(),
-                "barostat_time": sampling.barostat_time,
-                "density": None
-                if npt
-                else box_density(self.spec.system, self.spec.compositions, x),
-                "settle": sampling.settle,
-            },
-            {"forcefield": (forcefield,), "structure": (built,)},
-            about=about,
-        )
-        return add(
-            self.plan,
-            "sample",
-            {
-                **dynamics,
-                "duration": sampling.duration,
-                "interval": sampling.interval,
-                "barostat_time": sampling.barostat_time if npt else None,
-            },
-            {"forcefield": (forcefield,), "structure": (equilibrated,)},
-            about={**about, "T": temperature, "system": self.spec.system.name},
-        )
-
-    def _configurations(self, x: Composition, role: int) -> tuple[tuple[Configuration, ...], ...]:
-        """The frames of a composition that are labelled, by temperature.
-
-        They are equally spaced in the trajectory of one structure; each temperature gives as many.
-        With `test: same_trajectory` those to test on are the frames after those trained on. Of a
-        crystal each is an arrangement of its own.
-        """
-        if self.spec.system.crystal is not None:
-            return (self._cells(self.spec.system.crystal, x, role),)
-        structure, first = self._place(role)
-        found = []
-        for temperature in self.spec.sampling.all_temperatures():
-            trajectory = self.sampled(x, structure, temperature)
-            seed = self._seed(x, structure, temperature)
-            numbers = [self._frame(first + i) for i in range(self.spec.dataset.frames)]
-            found.append(
-                tuple(Configuration(trajectory, n, temperature, seed + n) for n in numbers)
-            )
-        return tuple(found)
-
-    def _cells(self, crystal: Crystal, x: Composition, role: int) -> tuple[Configuration, ...]:
-        """Disordered cells of a crystal, each with a seed of its own."""
-        units, temperature = self.spec.compositions.pairs, self.spec.sampling.temperature
-        found = []
-        for number in range(self.spec.dataset.frames):
-            name = ["crystal", self.spec.sampling.seed, composition_label(x), role, number]
-            seed = 1 + int(digest("ilmlip.seed", name), 16) % (LARGEST_SEED - 1)
-            key = add(
-                self.plan,
-                "crystal",
-                {
-                    "crystal": crystal,
-                    "counts": self._counts(x),
-                    "repeats": crystal.cells(units),
-                    "seed": seed,
-                },
-                about={"composition": composition_label(x), "structure": role},
-            )
-            found.append(Configuration(key, 0, temperature, seed))
-        return tuple(found)
-
     def _labels(self, x: Composition, role: int) -> tuple[str, ...]:
         """The labelled frames of a composition, each its own task."""
-        frames = [(c.trajectory, c.frame) for group in self.configurations(x, role) for c in group]
+        own = self._picked(x, role, Derived(kind="frames"))
+        frames = [(one.trajectory, one.frame) for _, one in own]
         return self._labelled(x, self._place(role)[0], frames)
 
     def _labelled(
@@ -236,34 +103,72 @@ class Frames:
             about={"role": "test", "compositions": composition_label(x), "structure": "md"},
         )
 
-    def _place(self, role: int) -> tuple[int, int]:
-        """The structure that a role's frames come from, and the first of its labelled frames."""
-        later = role == TESTING and self.spec.dataset.test == "same_trajectory"
-        return (TRAINING, self.spec.dataset.frames) if later else (role, 0)
-
-    def _frame(self, labelled: int) -> int:
-        """Number in the trajectory of a labelled frame."""
-        return (labelled + 1) * self.spec.dataset.every - 1
-
     def _series(self, x: Composition, role: int, part: Derived) -> tuple[str, ...]:
         """What is derived of one kind from the frames of a composition, a task a frame."""
+        structure = self._place(role)[0]
+        return tuple(
+            self._one_series(x, structure, part, one) for _, one in self._picked(x, role, part)
+        )
+
+    def _one_series(self, x: Composition, structure: int, part: Derived, one: Configuration) -> str:
+        """A series of one frame; or of a step of another series of it (`Derived.source`)."""
+        params: dict[str, Any] = {"frame": one.frame, **self.labelling(x)}
+        params[part.kind] = plain(getattr(part, part.kind))
+        if part.aimd is not None:
+            params["temperature"] = part.aimd.temperature or one.temperature
+            params[part.kind]["temperature"] = None
+        if part.volume_scan is not None:
+            params[part.kind] = plain(self.scan(x, part.volume_scan))
+        params["seed"] = one.seed
+        needs = self.label_needs(one.trajectory)
+        source = part.source(self.spec.dataset.derived)
+        if source is not None:
+            params["step"] = source.step()
+            del needs["trajectory"]
+            needs["series"] = (self._one_series(x, structure, source, one),)
         about: About = {
             "composition": composition_label(x),
-            "structure": self._place(role)[0],
+            "structure": structure,
             "kind": part.kind,
         }
-        found = []
-        for group in self.configurations(x, role):
-            for one in (group[i] for i in spread(len(group), part.frames)):
-                params: dict[str, Any] = {"frame": one.frame, **self.labelling(x)}
-                params[part.kind] = plain(getattr(part, part.kind))
-                if part.aimd is not None:
-                    params["temperature"] = part.aimd.temperature or one.temperature
-                    params[part.kind]["temperature"] = None
-                params["seed"] = one.seed
-                needs = self.label_needs(one.trajectory)
-                found.append(add(self.plan, "series", params, needs, about=about, how=self.how()))
-        return tuple(found)
+        return add(self.plan, "series", params, needs, about=about, how=self.how())
+
+    def scan(self, x: Composition, scan: VolumeScan) -> VolumeScan:
+        """A volume scan with its densities in g/cm³."""
+        if scan.relative is None:
+            return scan
+        return scan.absolute(box_density(self.spec.system, self.spec.compositions, x))
+
+    def _picked(self, x: Composition, role: int, part: Derived) -> list[tuple[int, Configuration]]:
+        """The frames that a kind is made of, each with its number among the composition's.
+
+        Without a structure to test on (`compositions.test_structure`), those to test on are the
+        frames of the training structure that are held out.
+        """
+        groups = self._groups(x, role)
+        frames = [one for group in groups for one in group]
+        numbers = picked([len(group) for group in groups], part)
+        if role == TESTING and self._tests_are_held_out():
+            held = set(self._held_out(groups))
+            numbers = [number for number in numbers if number in held]
+        return [(number, frames[number]) for number in numbers]
+
+    def _groups(self, x: Composition, role: int) -> tuple[tuple[Configuration, ...], ...]:
+        """Frames by trajectory, of the structure that the role's frames come from."""
+        return self.configurations(x, TRAINING if self._tests_are_held_out() else role)
+
+    def _tests_are_held_out(self) -> bool:
+        return self.spec.compositions.test_structure == "none"
+
+    def _held_out(self, groups: Sequence[Sequence[Configuration]]) -> list[int]:
+        """The last frames of each trajectory, counted through all of them."""
+        found: list[int] = []
+        first = 0
+        for group in groups:
+            held = round(self.spec.dataset.validation_fraction * len(group))
+            found += range(first + len(group) - held, first + len(group))
+            first += len(group)
+        return found
 
     def _atoms(self) -> tuple[str, ...]:
         """The energies of single atoms, one task an element."""
@@ -314,18 +219,28 @@ class Frames:
         for part in parts:
             if part.kind == "frames":
                 needs["labels"] = tuple(k for x in fractions for k in self.labels(x, structure))
-            else:
+            elif part.taken():
                 keys = tuple(k for x in fractions for k in self.series(x, structure, part))
                 needs[part.kind], take[part.kind] = keys, list(part.taken())
+        needs = {name: keys for name, keys in needs.items() if keys}
+        if not needs:
+            raise SpecError(
+                "dataset.derived",
+                f"makes nothing of the frames of {set_label(fractions)} that are held out to test on "
+                "(compositions.test_structure=none); derive from more frames",
+            )
+        take = {name: steps for name, steps in take.items() if name in needs}
         quorum = self.spec.dataset.quorum
-        origins = self._origins(fractions, structure, parts) if len(parts) > 1 else {}
+        held = self._held_origins(fractions) if structure == TRAINING else []
+        several = len(needs) > 1 or held
+        origins = self._origins(fractions, structure, parts, needs) if several else {}
         some = dict.fromkeys(needs, quorum)
         if chosen:
             needs[CHOSEN], some[CHOSEN] = chosen, SOME
         return add(
             self.plan,
             "dataset",
-            {"take": take, "origins": origins, **self._split(structure, member)},
+            {"take": take, "origins": origins, "held": held, **self._split(structure, member)},
             needs,
             quorum=some,
             about=self._about_dataset(fractions, structure),
@@ -333,19 +248,40 @@ class Frames:
         )
 
     def _origins(
-        self, fractions: tuple[Composition, ...], structure: int, parts: Sequence[Derived]
+        self,
+        fractions: tuple[Composition, ...],
+        structure: int,
+        parts: Sequence[Derived],
+        roles: Iterable[str],
     ) -> dict[str, list[int]]:
         """By role, which of the data set's frames each label and each series comes from."""
         found: dict[str, list[int]] = {}
+        for first, x in self._firsts(fractions, structure):
+            for part in parts:
+                role = "labels" if part.kind == "frames" else part.kind
+                if role in roles:
+                    own = self._picked(x, structure, part)
+                    found.setdefault(role, []).extend(first + number for number, _ in own)
+        return found
+
+    def _held_origins(self, fractions: tuple[Composition, ...]) -> list[int]:
+        """The frames of a training set that are held out as the test frames, counted through all."""
+        if not self._tests_are_held_out():
+            return []
+        return [
+            first + number
+            for first, x in self._firsts(fractions, TRAINING)
+            for number in self._held_out(self._groups(x, TRAINING))
+        ]
+
+    def _firsts(
+        self, fractions: tuple[Composition, ...], role: int
+    ) -> Iterator[tuple[int, Composition]]:
+        """The number of each composition's first frame, counted through all."""
         first = 0
         for x in fractions:
-            for group in self.configurations(x, structure):
-                for part in parts:
-                    role = "labels" if part.kind == "frames" else part.kind
-                    chosen = spread(len(group), None if role == "labels" else part.frames)
-                    found.setdefault(role, []).extend(first + i for i in chosen)
-                first += len(group)
-        return found
+            yield first, x
+            first += sum(len(group) for group in self._groups(x, role))
 
     def _split(self, structure: int, member: int) -> dict[str, Any]:
         held = self.spec.dataset
@@ -395,14 +331,3 @@ class Frames:
         """Every element that a model may meet in the study's tests or training."""
         ions = {i for x in self.spec.compositions.everything() for i in self._counts(x)}
         return self.spec.system.elements_of(ions)
-
-    def _protocol(self) -> list[dict[str, Any]]:
-        """The stages of the equilibration with their durations scaled to whole time steps."""
-        sampling = self.spec.sampling
-        scale, step = sampling.equilibration.time_scale, sampling.timestep
-        found = []
-        for part in plain(list(sampling.equilibration.stages)):
-            if "duration" in part:
-                part["duration"] = max(1, round(part["duration"] * scale / step)) * step
-            found.append(part)
-        return found

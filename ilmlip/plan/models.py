@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ilmlip.plan.add import add
-from ilmlip.plan.frames import TESTING, Frames
+from ilmlip.plan.configurations import TESTING
+from ilmlip.plan.frames import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.mixtures import composition_label
 from ilmlip.spec.model import Model

@@ -7,7 +7,7 @@ alone), or the name of a mixture, which gives each salt's mole fraction. Of a cr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,7 @@ from ilmlip.chemistry.compositions import (
     ions_of,
     whole_units,
 )
+from ilmlip.chemistry.elements import MASSES
 from ilmlip.errors import SpecError
 from ilmlip.record import Record, field
 from ilmlip.spec.system import System
@@ -71,6 +72,13 @@ class Compositions(Record):
     training: tuple[tuple[Composition, ...], ...] = field(
         "Training sets: one model (a seed) for each list of compositions", min_length=1
     )
+    test_structure: Literal["independent", "none"] = field(
+        "independent: each composition has a second structure, sampled and labelled to test on; "
+        "none: the last frames of each training trajectory (dataset.validation_fraction of them) "
+        "are held out, to validate and to test on",
+        default="independent",
+        later=True,
+    )
 
     @model_validator(mode="after")
     def _mixtures_are_whole(self) -> Self:
@@ -92,6 +100,32 @@ class Compositions(Record):
     def second_salt(self) -> str:
         """The salt that mole fractions are of, the second of two; empty if there are not two."""
         return self.salts[1] if len(self.salts) == 2 else ""
+
+    def check_tests(self, engine: str, test: str, *, committee_splits: bool) -> None:
+        """Raise SpecError for what does not go with tests on held-out frames of the training structure.
+
+        engine, test, committee_splits: dft.engine, dataset.test, model.committee_splits.
+        """
+        if self.test_structure == "independent":
+            return
+        if engine == "files":
+            raise SpecError(
+                "compositions.test_structure",
+                "is none, and imported labels have no structures; leave it out "
+                "(dft.files.test_fraction says which frames are tested on)",
+            )
+        if test != "independent":
+            raise SpecError(
+                "dataset.test",
+                f"is {test}, and compositions.test_structure=none says already that the training "
+                "structure's last frames are tested on; leave one of them out",
+            )
+        if committee_splits:
+            raise SpecError(
+                "model.committee_splits",
+                "gives each member frames of its own to validate on, and with "
+                "compositions.test_structure=none these are the test set, one for all; set it to false",
+            )
 
     def everything(self) -> tuple[Composition, ...]:
         """Every composition that is trained or tested on: fractions ascending, then names."""
@@ -154,7 +188,11 @@ def box_volume(system: System, mix: Compositions, composition: Composition) -> f
 
 
 def box_density(system: System, mix: Compositions, composition: Composition) -> float:
-    """Density (g/cm³) of a box whose salts keep their molar volumes."""
+    """Density (g/cm³) of a box whose salts keep their molar volumes; of a crystal, of its cell."""
     counts = ion_counts(system, mix, composition)
-    mass = sum(system.ions[ion].mass() * number for ion, number in counts.items())
+    crystal = system.crystal is not None
+    mass = sum(
+        (MASSES[species] if crystal else system.ions[species].mass()) * number
+        for species, number in counts.items()
+    )
     return AMU_PER_A3 * mass / box_volume(system, mix, composition)

@@ -12,7 +12,7 @@ from ilmlip.record import Record, field
 from ilmlip.spec.active import Active
 from ilmlip.spec.analysis import Analysis
 from ilmlip.spec.cluster import Cluster, Tracking
-from ilmlip.spec.derived import Derived
+from ilmlip.spec.derived import Derived, check_parts
 from ilmlip.spec.dft import Dft
 from ilmlip.spec.ensemble import Ensemble
 from ilmlip.spec.mixtures import Compositions, composition_label, ion_counts, set_label
@@ -153,6 +153,7 @@ class Dataset(Record):
         kinds = [part.kind for part in self.derived]
         if len(set(kinds)) < len(kinds):
             raise SpecError("dataset.derived", f"{kinds} has a kind twice; give each once")
+        check_parts(self.derived)
         return self
 
 
@@ -271,6 +272,9 @@ def _check_boxes(spec: Spec) -> None:
 
 
 def _check_frames(spec: Spec) -> None:
+    spec.compositions.check_tests(
+        spec.dft.engine, spec.dataset.test, committee_splits=spec.model.committee_splits
+    )
     parts = 1 if spec.dataset.test == "independent" else 2
     kept, wanted = spec.sampling.frames(), spec.dataset.frames * spec.dataset.every * parts
     if spec.dft.engine == "files":

@@ -56,6 +56,11 @@ class Params(Record):
         default={},
         later=True,
     )
+    held: tuple[int, ...] = field(
+        "Numbers (as in `origins`) of the frames to validate on, instead of a share at random",
+        default=(),
+        later=True,
+    )
     imported: Chosen | None = field(
         "Which of the frames of role `imported`", default=None, later=True
     )
@@ -197,8 +202,17 @@ def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
 def _split(
     members: Sequence[Member], formulas: Sequence[str], params: Params
 ) -> dict[str, list[int]]:
-    """Indices to train and to validate on; what comes from one source stays together."""
+    """Indices to train and to validate on; what comes from one source stays together.
+
+    What `params.held` names is validated on; of the others a share at random, if there is no such.
+    """
     sources = list(dict.fromkeys(member.source for member in members))
+    if params.held:
+        held = {f"frame {number}" for number in params.held}
+        return {
+            "train": [i for i, member in enumerate(members) if member.source not in held],
+            "val": [i for i, member in enumerate(members) if member.source in held],
+        }
     of = {member.source: formula for member, formula in zip(members, formulas, strict=True)}
     chosen = stratified([of[s] for s in sources], params.validation_fraction, params.seed)
     side = {sources[i]: name for name, indices in chosen.items() for i in indices}

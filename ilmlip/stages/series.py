@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from ilmlip.chemistry.boxes import density, labelled, write
+from ilmlip.chemistry.boxes import density, labelled, read_one, write
 from ilmlip.engines.labelling import Labelled, Session, Step
 from ilmlip.engines.moves import (
     dynamics,
@@ -52,6 +52,12 @@ class Params(Labelling):
     """Which frame, what is made of it, and by which engine."""
 
     frame: int = field("Number of the frame in the trajectory, from 0", ge=0)
+    step: int | None = field(
+        "Start from this step of role `series` instead of a frame of the trajectory",
+        ge=0,
+        default=None,
+        later=True,
+    )
     aimd: Aimd | None = field("Dynamics", default=None)
     relax: Relax | None = field("Relaxation", default=None)
     volume_scan: VolumeScan | None = field("Scan of the volume", default=None)
@@ -75,13 +81,15 @@ class Params(Labelling):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Make and label the series of a frame of role `trajectory`; writes series.extxyz and .csv.
 
+    With `step` it starts from that step of role `series`, another series.
+
     opls needs role `forcefield` too. Each frame carries its number as info `step`. values: `steps`,
     the numbers of those that are there, and `failed`, those that are not with the reason: dynamics
     and relaxation end there, a scan and rattles go on. Raises StageError if the first one fails, and
     KilledError if the engine was ended from outside. A series that was broken off goes on: what it
     had labelled is not labelled again.
     """
-    atoms = frame_of(inputs, params.frame)
+    atoms = frame_of(inputs, params.frame) if params.step is None else _step(inputs, params.step)
     began = time.monotonic()
     kept = KeptLabels(work, digest("ilmlip.series", params))
     kept.take_over(inputs.earlier)
@@ -105,6 +113,19 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         "labels_taken_over": kept.taken,
     }
     return Output((SERIES, TABLE, *series.files), values, series.tools, notes)
+
+
+def _step(inputs: Inputs, number: int) -> Atoms:
+    """A step of role `series`, without its label. Raises StageError if it is not there."""
+    given = inputs.one("series")
+    there = [int(step) for step in given.values["steps"]]
+    if number not in there:
+        raise StageError(
+            f"{given.key} has no step {number}; it ends at step {there[-1]}, and its result says why"
+        )
+    atoms = read_one(given.path / SERIES, there.index(number))
+    atoms.calc = None
+    return atoms
 
 
 def _made(

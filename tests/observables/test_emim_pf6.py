@@ -13,7 +13,8 @@ from ilmlip.execute.driver import Driver
 from ilmlip.execute.jobs import submitter
 from ilmlip.observables.compressibility import fluctuation_compressibility, tait
 from ilmlip.observables.series import mean_and_error
-from ilmlip.plan.frames import TRAINING, Frames
+from ilmlip.plan.configurations import TRAINING
+from ilmlip.plan.frames import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.cluster import Cluster
 from ilmlip.spec.load import load
