@@ -1,13 +1,15 @@
 # Two commands for users: `make demo` and `make test`. Both make the environment in .venv first.
+# `make test` runs the quick tests and `make test-all` every test; .ci/run takes turns with the slow ones
+# (`make test-turn`; `make turn` before a submission advances them, tests/selection.py tells how).
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-TESTS  ?= not slow
 WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test slow env gpaw check bench bench-env clean
+.PHONY: demo test test-all test-turn turn seconds env gpaw check bench bench-env clean
 
 env: $(VENV)/.made
 
@@ -32,7 +34,20 @@ demo: env
 	$(BIN)/ilmlip run experiments/quickstart.yaml
 
 test: env
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m '$(TESTS)' $(ARGS)
+	$(PYTEST) -m 'not slow' $(ARGS)
+
+test-all: env
+	$(PYTEST) $(ARGS)
+
+test-turn: env
+	$(PYTEST) --turn $(ARGS)
+
+turn: env
+	$(BIN)/python tests/selection.py turn
+
+# after `make test-all`: how long the tests of each file took, and the fifths made equal again
+seconds: env
+	$(BIN)/python tests/selection.py record
 
 check: env
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy ilmlip hydra_plugins

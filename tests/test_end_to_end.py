@@ -159,7 +159,7 @@ def test_a_spec_that_is_wrong(tmp_path: Path) -> None:
 
 def test_a_failing_training_leaves_the_rest(smoke: Smoke, tmp_path: Path) -> None:
     """One training is killed, as for want of memory: the others, and the table of them, stand."""
-    shutil.copytree(smoke.folder / "store", tmp_path / "store")
+    smoke.copy_store(tmp_path)
     words = (*SMOKE, "tracking=none", "model.learning_rate=0.02")
     driver = subprocess.Popen(
         [sys.executable, "-m", "ilmlip.cli", "run", *words, "--json"],

@@ -1,7 +1,7 @@
 """Whatever is killed, and whenever: after the last run the store is that of an undisturbed run.
 
-ILMLIP_KILLS and ILMLIP_KILLS_SEED say how many processes are killed, and by which lot. The whole
-campaign is `python -m benchmarks kills`, with its figures in docs/reliability.md.
+ILMLIP_KILLS and ILMLIP_KILLS_SEED say how many processes are killed, and by which lot, another in each
+turn of CI. The whole campaign is `python -m benchmarks kills`, with its figures in docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from command import SMOKE, Smoke
+from selection import read_turn
 
 from benchmarks import kills
 from ilmlip.store import Store
 
-KILLS = int(os.environ.get("ILMLIP_KILLS", "25"))
-SEED = int(os.environ.get("ILMLIP_KILLS_SEED", "1"))
+KILLS = int(os.environ.get("ILMLIP_KILLS", "12"))
+SEED = int(os.environ.get("ILMLIP_KILLS_SEED", str(read_turn().number)))
 
 
 @pytest.mark.slow

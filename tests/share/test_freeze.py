@@ -173,7 +173,7 @@ def test_verify_on_another_store(smoke: Smoke, tmp_path: Path) -> None:
     file = tmp_path / "frozen.yaml"
     assert ilmlip("freeze", *SMOKE, "-o", str(file), cwd=smoke.folder).code == 0
     assert ilmlip("verify", str(file), cwd=smoke.folder).code == 0
-    shutil.copytree(smoke.folder / "store", tmp_path / "store")
+    smoke.copy_store(tmp_path)
     store = Store(tmp_path / "store")
     keys = sorted(store.keys())
     label, sample = (next(k for k in keys if k.startswith(f"{n}-")) for n in ("label", "sample"))
