@@ -19,6 +19,7 @@ from typing import Any
 from ilmlip import __version__
 from ilmlip.commands import FAILED, WRONG, streams
 from ilmlip.errors import IlmlipError, SpecError
+from ilmlip.uri import hidden
 
 INTERRUPTED = 130
 SPEC_HELP = (
@@ -256,7 +257,7 @@ def _ions(prefix: str, **_given: object) -> Iterator[str]:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"ilmlip: {message}", file=sys.stderr)
+    print(f"ilmlip: {hidden(message)}", file=sys.stderr)
     return code
 
 

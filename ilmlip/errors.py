@@ -1,5 +1,7 @@
 """Errors that a user sees: each names the place, what was found, what is valid and the remedy."""
 
+from ilmlip.uri import hidden
+
 
 class IlmlipError(Exception):
     """Base of every error that ends in one message instead of a traceback."""
@@ -23,7 +25,8 @@ LONGEST = 1500
 
 
 def _one_line(text: str) -> str:
-    """The text with what cannot be printed escaped, on one line, cut if it is very long."""
+    """The text without secrets, with what cannot be printed escaped, on one line, cut if it is long."""
+    text = hidden(text)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 

@@ -71,3 +71,16 @@ def file_digest(path: Path) -> str:
     """SHA-256 (64 hex digits) of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+LONGEST_NAME = 120
+"""Bytes of a part of a file's name; file systems take 255 for the whole."""
+
+
+def file_name(text: str) -> str:
+    """A text as (part of) a file's name: as it is, or its beginning and digits of its hash if long."""
+    if len(text.encode()) <= LONGEST_NAME:
+        return text
+    digits = digest("ilmlip.name", text)[:12]
+    start = text.encode()[: LONGEST_NAME - len(digits) - 1].decode(errors="ignore")
+    return f"{start}-{digits}"

@@ -26,8 +26,11 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[str]:
-    """The URI of an empty database on a new cluster, which goes at the end."""
+def cluster(password: str = "") -> Iterator[str]:
+    """The URI of an empty database on a new cluster, which goes at the end.
+
+    With a password nobody gets in without it, and the URI holds it.
+    """
     bin_ = programs() or Path()
     require(bin_ != Path(), "PostgreSQL (apt-get install postgresql)")
     with socket.socket() as free:
@@ -42,15 +45,26 @@ def cluster() -> Iterator[str]:
 
     def call(*words: str) -> None:
         subprocess.run(
-            [bin_ / words[0], *words[1:]], check=True, cwd=folder, stdout=subprocess.DEVNULL, **who
+            [bin_ / words[0], *words[1:]],
+            check=True,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PGPASSWORD": password},
+            **who,
         )
 
     data, options = str(folder / "data"), f"-p {port} -h 127.0.0.1 -k {folder}"
-    call("initdb", "-D", data, "-A", "trust", "-U", USER, "-E", "UTF8")
+    how = ["-A", "trust"]
+    if password:
+        (folder / "password").write_text(password, encoding="utf-8")
+        how = ["-A", "scram-sha-256", f"--pwfile={folder / 'password'}"]
+        (folder / "password").chmod(0o644)
+    call("initdb", "-D", data, *how, "-U", USER, "-E", "UTF8")
     call("pg_ctl", "-D", data, "-l", str(folder / "log"), "-w", "-o", options, "start")
     try:
         call("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", USER, "mlflow")
-        yield f"postgresql+psycopg2://{USER}@127.0.0.1:{port}/mlflow"
+        user = f"{USER}:{password}" if password else USER
+        yield f"postgresql+psycopg2://{user}@127.0.0.1:{port}/mlflow"
     finally:
         call("pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)

@@ -28,6 +28,7 @@ LAYERS = (
     {"chemistry", "observables"},
     {"hashing"},
     {"errors", "grammar", "units", "record"},
+    {"uri"},
 )
 """Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
 

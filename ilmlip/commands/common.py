@@ -18,6 +18,7 @@ from ilmlip.share.freeze import expected
 from ilmlip.spec.load import load_study
 from ilmlip.spec.study import Study
 from ilmlip.store import Store, write_text
+from ilmlip.uri import hidden
 
 
 def study_of(options: Namespace, words: Sequence[str] | None = None) -> tuple[Study, Plan, Store]:
@@ -53,7 +54,7 @@ def line(finding: Finding) -> str:
 
 def say(text: str) -> None:
     """A message on stderr."""
-    print(f"ilmlip: {text}", file=sys.stderr)
+    print(f"ilmlip: {hidden(text)}", file=sys.stderr)
 
 
 def write_output(target: Path, text: str) -> None:

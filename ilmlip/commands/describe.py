@@ -16,6 +16,7 @@ from ilmlip.spec.compose import compose, plugins
 from ilmlip.spec.reference import all_fields, described, one_liner
 from ilmlip.spec.shipped import did_you_mean, groups, header, options, shipped
 from ilmlip.spec.words import fixed_settings, split
+from ilmlip.uri import remember
 
 
 def describe(namespace: Namespace) -> int:
@@ -73,6 +74,9 @@ def config(namespace: Namespace) -> int:
     """Print the composed config (--cfg job), before it becomes a spec."""
     file, words = split(namespace.words)
     made = compose(file, fixed_settings(words, file, namespace.multirun))
+    tracking = made.data.get("tracking")
+    if isinstance(tracking, dict) and isinstance(tracking.get("uri"), str):
+        tracking["uri"] = remember(tracking["uri"])
     yaml.safe_dump(made.data, sys.stdout, sort_keys=False, allow_unicode=True)
     return OK
 

@@ -11,8 +11,10 @@ from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, print_table, say, study_of
 from ilmlip.report.sweep import summary
 from ilmlip.run import Ended, run_study
+from ilmlip.spec.profile import profile_path
 from ilmlip.spec.study import Study
 from ilmlip.store import told
+from ilmlip.uri import secrets
 
 SHOWN = 40
 """Points of a sweep that are printed; sweep.csv has all."""
@@ -22,6 +24,11 @@ def run(options: Namespace) -> int:
     """Run a study; with a sweeper of Hydra's, run what it asks for."""
     study, plan, _ = study_of(options)
     checked(study, plan, options.strict)
+    if any(word.startswith("tracking.uri=") and secrets(word) for word in options.words):
+        say(
+            "warning: every user of this machine can read the password of tracking.uri on the command "
+            f"line (ps); put the full URI into {profile_path()}, tracking: [URI]"
+        )
     ended = run_study(study, plan, detach=options.detach)
     for message in ended.messages:
         say(message)

@@ -13,6 +13,7 @@ from ilmlip.errors import SpecError
 from ilmlip.spec.cluster import Tracking
 from ilmlip.spec.load import load_study
 from ilmlip.store import Store
+from ilmlip.uri import remember
 
 
 def track(options: Namespace) -> int:
@@ -21,7 +22,7 @@ def track(options: Namespace) -> int:
     if options.words:
         spec = load_study(options.words, multirun=options.multirun, allow=options.allow).spec
         root, uri = Path(spec.store), spec.tracking.uri
-    uri = options.uri or uri
+    uri = remember(options.uri) if options.uri else uri
     if not uri:
         raise SpecError("tracking.uri", "is empty: say where to with --uri URI")
     root = root.absolute()

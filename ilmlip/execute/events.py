@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ilmlip.errors import StoreError
+from ilmlip.hashing import file_name
 from ilmlip.plan.task import Task
 from ilmlip.store import Failure, write_text
 
@@ -88,7 +89,7 @@ class Events:
         self._say("end", status=status, outputs=kept)
 
     def _keep(self, name: str, path: Path) -> str:
-        copy = self.folder / "outputs" / name / path.name
+        copy = self.folder / "outputs" / file_name(name) / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         return str(copy.relative_to(self.folder))

@@ -86,6 +86,7 @@ def lay_out(plan: Plan) -> Layout:
 
 def distinct(wanted: Mapping[str, str]) -> dict[str, str]:
     """A name for each key: the wanted one, followed by the key's end if others want it too."""
+    wanted = {key: file_name(name) for key, name in wanted.items()}
     shared = Counter(wanted.values())
     digits = DIGITS
     while True:

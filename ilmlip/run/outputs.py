@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ilmlip.execute.driver import Outcome
+from ilmlip.hashing import file_name
 from ilmlip.plan.graph import Plan
 from ilmlip.report import learning_curve
 from ilmlip.report.sweep import write_sweep
@@ -93,6 +94,6 @@ def _places(outputs: Mapping[str, str]) -> dict[str, Path]:
     found = {}
     for name, path in outputs.items():
         result = str(Path(path).parent)
-        own = folders.setdefault(result, name) if result in alike else ""
+        own = folders.setdefault(result, file_name(name)) if result in alike else ""
         found[name] = Path(own) / Path(path).name
     return found

@@ -33,7 +33,7 @@ from ilmlip.plan.cost import task_seconds
 from ilmlip.plan.graph import Plan, State, states
 from ilmlip.run.follow import follow
 from ilmlip.run.outputs import Ended, lay_out
-from ilmlip.run.tracking import caught_up, logged, started, tracker_of
+from ilmlip.run.tracking import caught_up, logged, not_for_jobs, started, tracker_of
 from ilmlip.spec.study import Study
 from ilmlip.store import Store
 
@@ -63,13 +63,16 @@ def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> End
         run = same
     else:
         run = submit(study, plan, store)
+    unheard = not_for_jobs(study.spec)
     if detach:
-        return _detached(plan, store, before, run)
+        ended = _detached(plan, store, before, run)
+        ended.messages += unheard
+        return ended
     tracker = tracker_of(study.spec, store)
     said = follow(plan, store, run, before)
     outcome = settled(plan, store, before, run)
     outputs, points = lay_out(study, plan, store, outcome)
-    ended = Ended(plan, store, outcome, outputs, points, said)
+    ended = Ended(plan, store, outcome, outputs, points, [*unheard, *said])
     ended.messages += logged(tracker, study.spec, store)
     return ended
 

@@ -11,9 +11,11 @@ from ilmlip import track
 from ilmlip.engines.process import ending
 from ilmlip.plan.add import About
 from ilmlip.plan.compile import about_study, study_key
+from ilmlip.spec.profile import profile, profile_path
 from ilmlip.spec.study import Study, study_data
 from ilmlip.spec.types import Spec
 from ilmlip.store import Store
+from ilmlip.uri import remembered, shown
 
 PATIENCE = 60.0
 """Seconds without progress after which a run waits no longer for what is still to be logged."""
@@ -47,6 +49,17 @@ def _about(study: Study) -> About:
 def tracker_of(spec: Spec, store: Store) -> subprocess.Popen[bytes] | None:
     """Start the tracker, unless nothing is logged."""
     return track.spawn(store.root, spec.tracking.uri) if spec.tracking.uri else None
+
+
+def not_for_jobs(spec: Spec) -> list[str]:
+    """What to tell the user where jobs of Slurm's cannot log: a password stays in this process."""
+    uri = spec.tracking.uri
+    if remembered(uri) == uri or any(shown(one) == uri for one in profile().tracking):
+        return []
+    return [
+        f"tracking.uri: jobs of Slurm's do not get the password of {uri}; put the full URI into "
+        f"{profile_path()} (tracking: [URI]), else what they log waits for the next `ilmlip run`"
+    ]
 
 
 def caught_up(spec: Spec, store: Store) -> list[str]:

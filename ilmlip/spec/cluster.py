@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import field_validator
+
 from ilmlip.record import Record, field
+from ilmlip.uri import remember
 
 StageName = Literal[
     "forcefield", "crystal", "build", "equilibrate", "sample", "label", "series", "atom",
@@ -100,4 +103,14 @@ class Cluster(Record):
 class Tracking(Record):
     """Where runs are logged. Nothing of this enters a key."""
 
-    uri: str = field("MLflow's tracking URI; empty: log nowhere", default="sqlite:///mlflow.db")
+    uri: str = field(
+        "MLflow's tracking URI; empty: log nowhere. A password in it is kept in memory alone; the "
+        "profile is the place for one (tracking)",
+        default="sqlite:///mlflow.db",
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _without_secrets(cls, value: str) -> str:
+        """A record is written to many places: the full URI is kept in memory, for `ilmlip.track`."""
+        return remember(value)

@@ -12,6 +12,7 @@ from ilmlip.spec.locate import Sources
 from ilmlip.spec.outside import COMPILED, PACKAGED, elements_of_file
 from ilmlip.spec.shipped import did_you_mean, options
 from ilmlip.spec.yaml_file import shown
+from ilmlip.uri import remember
 
 SQLITE = "sqlite:///"
 
@@ -24,8 +25,9 @@ def check(
         _inside(raw, Path.cwd(), sources.place(("store",)), f"store={raw}", allow)
     if section != "tracking" or not isinstance(raw, dict) or not isinstance(raw.get("uri"), str):
         return
-    uri = raw["uri"]
-    if not uri or sources.is_typed(("tracking", "uri")) or uri in allow:
+    uri = remember(raw["uri"])
+    allowed = [remember(one) for one in allow]
+    if not uri or sources.is_typed(("tracking", "uri")) or uri in allowed:
         return
     place = sources.place(("tracking", "uri"))
     if uri.startswith(SQLITE):

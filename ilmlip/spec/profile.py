@@ -64,6 +64,11 @@ class Profile(Record):
 
     slurm: SlurmHere = field("What jobs of Slurm's begin with", default=SlurmHere())
     programs: dict[ProgramName, Program] = field("How each program starts", default={})
+    tracking: tuple[str, ...] = field(
+        "Full tracking URIs, with password or token: one of them is taken where a spec's tracking.uri "
+        "is the same without these",
+        default=(),
+    )
     pseudopotentials: str = field(
         "Folder that holds a folder for each family of pseudopotentials", default=""
     )

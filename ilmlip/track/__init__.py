@@ -13,6 +13,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ilmlip.spec.profile import profile
+from ilmlip.uri import remembered, shown
+
+CONNECTION = (
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_HTTP_",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS", "MLFLOW_KERBEROS_", "MLFLOW_S3_", "MLFLOW_GCS_", "MLFLOW_BOTO_",
+    "MLFLOW_MYSQL_", "MLFLOW_SQLALCHEMYSTORE_", "MLFLOW_ARTIFACT_UPLOAD_", "MLFLOW_WORKSPACE",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_", "MLFLOW_ENABLE_MULTIPART_", "MLFLOW_MULTIPART_",
+)  # fmt: skip
+"""How the variables of MLflow's begin that say how it is reached. Others (MLFLOW_RUN_ID,
+MLFLOW_EXPERIMENT_ID …) would change where or what is logged."""
 DYNAMICS = ("sample", "md", "explore")
 """Stages that leave a table of a run."""
 CHILDREN = ("train", "fit_linear", *DYNAMICS)
@@ -28,8 +41,33 @@ QUIET = {
     "OMP_NUM_THREADS": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
 }
 """No telemetry: nothing leaves this machine but to the tracking URI itself, and that not forever."""
+
+
+URI = "ILMLIP_TRACKING_URI"
+"""The environment variable by which a tracker gets a full URI: arguments are seen by everybody."""
+
+
+def whole(uri: str) -> str:
+    """The full URI, with password or token, of one that a spec shows.
+
+    What this process was given with the spec, what ILMLIP_TRACKING_URI holds, or what the profile
+    lists; the same URI where none of them knows more (a database may find its password elsewhere,
+    as in ~/.pgpass). Raises SpecError for a profile that cannot be read.
+    """
+    if (found := remembered(uri)) != uri:
+        return found
+    known = [os.environ.get(URI, ""), *profile().tracking]
+    return next((one for one in known if shown(one) == uri), uri)
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, without options of MLflow's but those of a connection."""
+    kept = {k: v for k, v in os.environ.items() if k.startswith(CONNECTION) or "MLFLOW_" not in k}
+    return {**kept, **QUIET}
 
 
 def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
@@ -40,7 +78,7 @@ def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **QUIET},
+            env={**environment(), URI: whole(uri)},
         )
 
 
@@ -51,7 +89,9 @@ def log(root: Path, uri: str, *, rebuild: bool = False) -> bool:
     """
     words = [sys.executable, "-m", "ilmlip.track", str(root), uri]
     words += ["--rebuild"] if rebuild else []
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, env={**os.environ, **QUIET})
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, check=False, env={**environment(), URI: whole(uri)}
+    )
     return done.returncode == 0
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
+from urllib.parse import unquote, urlsplit
 
 from ilmlip.store import Store
-from ilmlip.track import is_complete, runs
+from ilmlip.track import URI, is_complete, runs, whole
 from ilmlip.track.alive import driver_lives, goes_on
 from ilmlip.track.follow import Follower
 from ilmlip.track.mlflow_log import Log, connect
+from ilmlip.uri import hidden, remember, shown
 
 POLL = 0.5
 """Seconds between looks at the events of a run that goes on."""
@@ -28,13 +33,15 @@ def main() -> int:
     While a run goes on MLflow may go and come back: it is tried again. Afterwards it is not, since
     somebody may wait for us.
     """
-    store, uri = Store(Path(sys.argv[1])), sys.argv[2]
+    store, uri = Store(Path(sys.argv[1])), remember(sys.argv[2])
+    address = address_of(uri)
+    sys.stdout, sys.stderr = Discreet(sys.stdout), Discreet(sys.stderr)
     told = ""
     with _alone(store.root / "tracking" / "lock"):
         forgotten = "--rebuild" not in sys.argv[3:]
         while True:
             try:
-                client = connect(uri)
+                client = connect(address)
                 if not forgotten:
                     forget(store, client)
                     forgotten = True
@@ -47,6 +54,42 @@ def main() -> int:
                 if not any(map(goes_on, runs(store.root))):
                     return 1
                 time.sleep(AGAIN)
+
+
+def address_of(uri: str) -> str:
+    """The full address that MLflow is given; that of a server without its user and password.
+
+    MLflow takes these from its own variables as well, and then writes them into no message.
+    """
+    full = whole(uri)
+    os.environ.pop(URI, None)
+    remember(full)
+    parts = urlsplit(full)
+    if parts.scheme in ("http", "https") and parts.username and parts.password:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
+        return shown(full)
+    return full
+
+
+class Discreet(io.TextIOBase):
+    """A text stream that writes no secret of a URI, whoever writes to it (MLflow, a driver)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text without secrets."""
+        self._stream.write(hidden(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        """The stream's own descriptor."""
+        return self._stream.fileno()
 
 
 def follow(store: Store, client: Log) -> int:

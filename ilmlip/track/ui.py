@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ilmlip.errors import SpecError
-from ilmlip.track import QUIET
+from ilmlip.track import environment
 
 HOST = "127.0.0.1"
 SQLITE = "sqlite:///"
@@ -45,7 +45,7 @@ def serve(uri: str, port: int, tell: Callable[[str], None]) -> int:
     server = subprocess.Popen(
         command,
         cwd=database.parent,
-        env={**os.environ, **QUIET},
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
