@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -50,10 +51,10 @@ class Study:
         self.store.publish(result, work)
         self.events.task(task)
 
-    def begin(self, *, detached: bool = False) -> None:
+    def begin(self, *, detached: bool = False, swept: Sequence[str] = ()) -> None:
         self.events.start(
             study="quick", study_key="abc", spec={"name": "quick"},
-            params={"system": "salt", "r_max": 5.0}, detached=detached,
+            params={"system": "salt", "r_max": 5.0}, detached=detached, swept=list(swept),
         )  # fmt: skip
 
     def fill(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ilmlip.engines.labelling import MODULES
-from ilmlip.hashing import canonical, digest, plain
+from ilmlip.hashing import canonical, digest, file_name, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 

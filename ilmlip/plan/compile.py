@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ilmlip.hashing import digest, identity, plain
@@ -17,26 +17,32 @@ from ilmlip.plan.models import check_fine_tune, committees, leaving, outside_eva
 from ilmlip.plan.paper import against_paper, of_scan
 from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
-from ilmlip.spec.study import Study
+from ilmlip.spec.study import Study, shown_value
 from ilmlip.spec.types import Spec
+
+SEEN = ("train", "fit_linear", "sample", "md", "explore")
+"""Stages whose tasks have a run of their own in MLflow, named after what was swept."""
 
 
 def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()) -> Plan:
     """The union of the tasks of all points of a study (at least one).
 
-    `swept` holds what was swept to make each point; trainings are told about it, for people.
+    `swept` holds what was swept to make each point; what is shown by itself in MLflow is told about
+    it, for people.
     """
     plan = Plan(specs[0].name)
     fronts: dict[tuple[int, ...], Frames] = {}
-    for spec, values in zip(specs, swept or itertools.repeat({})):  # noqa: B905
+    for spec in specs:
         # sections that the sweep leaves alone are one object in all points
         parts = (spec.system, spec.compositions, spec.sampling, spec.dft, spec.dataset)
         same = tuple(map(id, parts))
         if same not in fronts:
             fronts[same] = Frames(plan, spec)
-        _Models(plan, spec, fronts[same], _about_swept(values)).compile()
+        _Models(plan, spec, fronts[same]).compile()
     _scan(plan, specs, swept)
     together(plan)
+    if len(swept) > 1:
+        _name_swept(plan, [_about_swept(values) for values in swept])
     return plan
 
 
@@ -118,20 +124,38 @@ def _about_model(model: Model) -> About:
     return {"architecture": model.architecture, **main, **weights}
 
 
+def swept_names(study: Study) -> list[str]:
+    """What the points of a study differ in, named as in MLflow."""
+    return list(dict.fromkeys(name for point in study.points for name in _about_swept(point.swept)))
+
+
 def _about_swept(swept: Mapping[str, Any]) -> About:
-    """Numbers and words that were swept, named as in MLflow: `model.loss.force` is loss_force."""
+    """What was swept, named as in MLflow: `model.loss.force` is loss_force."""
     return {
         key.removeprefix("model.").replace(".", "_"): value
+        if isinstance(value, (str, int, float))
+        else shown_value(plain(value))
         for key, value in swept.items()
-        if isinstance(value, (str, int, float)) and not key.startswith("analysis")
+        if not key.startswith("analysis")
     }
+
+
+def _name_swept(plan: Plan, swept: Sequence[About]) -> None:
+    """Say of each training and run of dynamics what was swept, if all points that want it agree."""
+    for key, points in plan.points().items():
+        task = plan.tasks[key]
+        if task.stage not in SEEN or not points:
+            continue
+        first, *others = [swept[point] for point in points]
+        same = {k: v for k, v in first.items() if all(one.get(k) == v for one in others)}
+        plan.tasks[key] = replace(task, about={**same, **task.about})
 
 
 class _Models:
     """Makes the tasks of one point from its datasets on."""
 
-    def __init__(self, plan: Plan, spec: Spec, frames: Frames, swept: About) -> None:
-        self.plan, self.spec, self.frames, self.swept = plan, spec, frames, swept
+    def __init__(self, plan: Plan, spec: Spec, frames: Frames) -> None:
+        self.plan, self.spec, self.frames = plan, spec, frames
         self.rounds: list[Round] = []
 
     def compile(self) -> None:
@@ -158,7 +182,7 @@ class _Models:
         outputs |= learnt(self.plan, self.spec, self.frames, self.rounds)
         outputs |= leaving(self.plan, self.spec.model, models) | self._parities(models)
         if self.spec.ensemble.kind != "none":
-            about = {**self.swept, **about_study(self.spec)}
+            about = about_study(self.spec)
             outputs |= dynamics(self.plan, self.spec, self.frames, models, about)
         if not entries or self.spec.dft.engine == "files":
             outputs |= self._reports()
@@ -222,7 +246,7 @@ class _Models:
         atoms = {"atoms": self.frames.atoms()} if isolated else {}
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
-            about: About = {"training": name, **self.swept, **about_study(self.spec)}
+            about: About = {"training": name, **about_study(self.spec)}
 
             def train(seed: int, data: str, more: Needs, about: About = about) -> str:
                 return add(

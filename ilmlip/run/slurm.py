@@ -27,15 +27,18 @@ from ilmlip.execute.submission import (
     queued,
 )
 from ilmlip.execute.tidy import sweep
+from ilmlip.execute.unsaid import untold
 from ilmlip.execute.worker import shortage
 from ilmlip.plan.compile import study_key
 from ilmlip.plan.cost import task_seconds
 from ilmlip.plan.graph import Plan, State, states
+from ilmlip.plan.task import Task
 from ilmlip.run.follow import follow
 from ilmlip.run.outputs import Ended, lay_out
-from ilmlip.run.tracking import caught_up, logged, not_for_jobs, started, tracker_of
+from ilmlip.run.tracking import begin, broken_off, caught_up, logged, not_for_jobs, tracker_of
 from ilmlip.spec.study import Study
 from ilmlip.store import Store
+from ilmlip.track import SHOWN
 
 FRESH = 120.0
 """Seconds that a run may be without jobs in the queue: it is being submitted."""
@@ -52,9 +55,12 @@ def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> End
     end_lost(store, queue)
     missing = [key for key, state in before.items() if state != "cached"]
     check_cluster(store, missing)
+    missed = untold(plan, store, set(before) - set(missing), SHOWN)
     if not missing:
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
+        if missed:
+            begin(study, store, missed).end("done", outputs)
         return Ended(plan, store, outcome, outputs, points, caught_up(study.spec, store))
     held = queued(store.root, queue)
     mine = [one.run for key in missing if (one := held.tasks.get(key))]
@@ -62,7 +68,7 @@ def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> End
     if same is not None and all(key in held.tasks for key in missing):
         run = same
     else:
-        run = submit(study, plan, store)
+        run = submit(study, plan, store, missed)
     unheard = not_for_jobs(study.spec)
     if detach:
         ended = _detached(plan, store, before, run)
@@ -77,14 +83,13 @@ def run_on_slurm(study: Study, plan: Plan, store: Store, *, detach: bool) -> End
     return ended
 
 
-def submit(study: Study, plan: Plan, store: Store) -> Run:
+def submit(study: Study, plan: Plan, store: Store, missed: list[Task]) -> Run:
     """Begin a run: its events, its first jobs, and the one that ends it."""
     if lacks := slurm.lacks():
         raise slurm.SlurmError(f"cluster=slurm: {lacks}")
     slurm.check_place(os.environ)
     cluster = slurm.cluster_name()
-    events = Events(store.root)
-    events.start(detached=True, **started(study))
+    events = begin(study, store, missed, detached=True)
     run = Run(
         store.root / "jobs" / events.run,
         study.spec.name,
@@ -96,11 +101,11 @@ def submit(study: Study, plan: Plan, store: Store) -> Run:
     run.write()
     try:
         _submit(Closing(study, plan, store.root, run))
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(slurm.SlurmError):
             slurm.cancel(record.id for record in run.records())
         run.close("failed")
-        events.end("failed", {})
+        events.end(broken_off(error), {})
         raise
     return run
 

@@ -9,15 +9,16 @@ from ilmlip.execute.disk import explained
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
 from ilmlip.execute.skip import possible
-from ilmlip.execute.unsaid import unsaid
+from ilmlip.execute.unsaid import untold
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
 from ilmlip.run.outputs import Ended, lay_out
-from ilmlip.run.tracking import caught_up, logged, started, tracker_of
+from ilmlip.run.tracking import begin, broken_off, caught_up, logged, tracker_of
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
 from ilmlip.store import Store
+from ilmlip.track import SHOWN
 
 
 def run_study(study: Study, plan: Plan, *, detach: bool = False) -> Ended:
@@ -40,14 +41,14 @@ def _run(study: Study, plan: Plan, store: Store) -> Ended:
     spec = study.spec
     plan, skipped = possible(plan, spec.cluster, store)
     cached = {key for key, state in states(plan, store).items() if state == "cached"}
-    untold = unsaid(plan, store, cached)
+    missed = untold(plan, store, cached, SHOWN)
     if len(cached) == len(plan):
         outcome = Outcome(settled=dict.fromkeys(plan.tasks, "cached"))
         outputs, points = lay_out(study, plan, store, outcome)
-        if untold:
-            _begin(study, store, untold).end("done", outputs)
+        if missed:
+            begin(study, store, missed).end("done", outputs)
         return Ended(plan, store, outcome, outputs, points, skipped + caught_up(spec, store))
-    events = _begin(study, store, untold)
+    events = begin(study, store, missed)
     tracker = tracker_of(spec, store)
     from rich.console import Console
 
@@ -60,15 +61,6 @@ def _run(study: Study, plan: Plan, store: Store) -> Ended:
     events.end("done" if ended.ok else "failed", outputs)
     ended.messages += logged(tracker, spec, store)
     return ended
-
-
-def _begin(study: Study, store: Store, untold: list[Task]) -> Events:
-    """The events of a new run, which first tells what runs that died did not."""
-    events = Events(store.root)
-    events.start(**started(study))
-    for task in untold:
-        events.task(task)
-    return events
 
 
 def _drive(
@@ -95,6 +87,6 @@ def _drive(
     driver = Driver(plan, store, spec.cluster, jobs, folder, listen, began)
     try:
         return driver.run()
-    except BaseException:
-        events.end("failed", {})
+    except BaseException as error:
+        events.end(broken_off(error), {})
         raise

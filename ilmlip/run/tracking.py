@@ -9,8 +9,10 @@ from typing import Any
 
 from ilmlip import track
 from ilmlip.engines.process import ending
+from ilmlip.execute.events import Events
 from ilmlip.plan.add import About
-from ilmlip.plan.compile import about_study, study_key
+from ilmlip.plan.compile import about_study, study_key, swept_names
+from ilmlip.plan.task import Task
 from ilmlip.spec.profile import profile, profile_path
 from ilmlip.spec.study import Study, study_data
 from ilmlip.spec.types import Spec
@@ -29,6 +31,7 @@ def started(study: Study) -> dict[str, Any]:
         "command": _command(study),
         "spec": study_data(study),
         "params": _about(study),
+        "swept": swept_names(study) if len(study.points) > 1 else [],
     }
 
 
@@ -39,11 +42,25 @@ def _command(study: Study) -> str:
     return shlex.join(["ilmlip", "run", *found]) if found else ""
 
 
+def begin(study: Study, store: Store, missed: list[Task], *, detached: bool = False) -> Events:
+    """The events of a new run, which first tells what MLflow lacks of what is there."""
+    events = Events(store.root)
+    events.start(detached=detached, **started(study))
+    for task in missed:
+        events.task(task)
+    return events
+
+
 def _about(study: Study) -> About:
     """The main parameters that all points share, and how many points there are."""
     first, *others = map(about_study, study.specs)
     same = {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
     return same if not others else {**same, "points": len(study.points)}
+
+
+def broken_off(error: BaseException) -> str:
+    """The status of a run that an exception ends: killed by Ctrl-C or SIGTERM, else failed."""
+    return "killed" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
 
 
 def tracker_of(spec: Spec, store: Store) -> subprocess.Popen[bytes] | None:

@@ -40,6 +40,7 @@ from ilmlip.spec.study import Frozen, Point, Study, shown_value
 from ilmlip.spec.types import Spec
 from ilmlip.spec.words import ONE_PLACE, split, typed_settings
 from ilmlip.spec.yaml_file import check_data, shown
+from ilmlip.uri import hidden
 
 BESIDE = ("sweep", "points", "frozen", "defaults")
 """Sections of a file that are no part of a spec."""
@@ -56,7 +57,8 @@ def load_study(words: Sequence[str], *, multirun: bool = False, allow: Sequence[
     `allow` names paths and addresses outside the study's folder that its file may use.
     """
     study = _Loader(words, multirun, tuple(allow)).study()
-    return dataclasses.replace(study, words=(*(["-m"] if multirun else []), *words))
+    said = [hidden(word) for word in words]  # a study is written to many places
+    return dataclasses.replace(study, words=(*(["-m"] if multirun else []), *said))
 
 
 @dataclass

@@ -71,13 +71,17 @@ def environment() -> dict[str, str]:
 
 
 def spawn(root: Path, uri: str) -> subprocess.Popen[bytes]:
-    """Start the tracker of a store; its messages go to `<store>/tracking/tracker.log`."""
+    """Start the tracker of a store; its messages go to `<store>/tracking/tracker.log`.
+
+    In a session of its own: Ctrl-C ends the run, and the tracker tells MLflow of that.
+    """
     with (root / "tracking" / "tracker.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "ilmlip.track", str(root), uri],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            start_new_session=True,
             env={**environment(), URI: whole(uri)},
         )
 

@@ -6,7 +6,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ilmlip.track import CHILDREN, DYNAMICS, SHOWN, is_complete, is_detached, pr
 from ilmlip.track.alive import driver_lives
 from ilmlip.track.curves import sample_curve, training_curve
 from ilmlip.track.live import Live
-from ilmlip.track.mlflow_log import RESULT, Log, is_refusal
+from ilmlip.track.mlflow_log import LONGEST_NAME, RESULT, Log, is_refusal
 
 Event = Mapping[str, Any]
 OF_A_FAILURE = ("ilmlip.reason", "ilmlip.log")
@@ -151,6 +151,7 @@ class Follower:
         self.state["study_key"] = event["study_key"]
         self.state["experiment"] = self.log.experiment(event["study"])
         self.state["params"] = event["params"]
+        self.state["swept"] = event.get("swept", [])
         tags = {
             "ilmlip.run": event["run"],
             "ilmlip.study": event["study_key"],
@@ -228,7 +229,9 @@ class Follower:
             "mlflow.parentRunId": self.state["parent"],
         }
         experiment = self.state["experiment"]
-        child = self.log.run(experiment, "ilmlip.task", name_of(event), tags, started)
+        name = name_of(event, self.state.get("swept", ()))
+        child = self.log.run(experiment, "ilmlip.task", name, tags, started)
+        self.log.rename(child, name_of(event), name)
         self.log.params(child, {**about, "stage": event["stage"]})
         self.state["children"][event["key"]] = child
         return child
@@ -343,8 +346,21 @@ class Follower:
             print(f"tracker: {self.folder.name}: {key} is gone from the store", file=sys.stderr)
 
 
-def name_of(event: Event) -> str:
-    """A run's name for people: "0.4+0.6 seed 1", "0.4 linear", "MD x = 0.4 structure 0"."""
+def name_of(event: Event, swept: Sequence[str] = ()) -> str:
+    """A run's name for people: "0.4+0.6 seed 1", "0.4 linear", "MD x = 0.4 structure 0".
+
+    In a sweep what was swept follows: "0.4+0.6 seed 1 r_max=5".
+    """
+    about = event["about"]
+    more = "".join(f" {name}={about[name]}" for name in swept if name in about)
+    plain = _plain_name(event)
+    over = len(plain) + len(more) - LONGEST_NAME
+    if over > 0:  # what was swept tells runs apart
+        plain = f"{plain[: max(LONGEST_NAME // 3, len(plain) - over - 1)]}…"
+    return f"{plain}{more}"[:LONGEST_NAME]
+
+
+def _plain_name(event: Event) -> str:
     about = event["about"]
     if event["stage"] == "sample":
         return f"MD x = {about.get('composition')} structure {about.get('structure')}"

@@ -26,7 +26,9 @@ BATCH = 1000
 PAGE = 1000
 """Runs asked for in one call."""
 LONGEST = 6000
-"""Characters of a parameter's value that MLflow takes."""
+"""Characters of a parameter's or a tag's value that MLflow takes."""
+LONGEST_NAME = 250
+"""Characters of a run's name, and of a parameter's or a metric's, that its databases take."""
 
 
 def connect(uri: str) -> Log:
@@ -189,6 +191,11 @@ class Log:
         self._new.add(made.info.run_id)
         return str(made.info.run_id)
 
+    def rename(self, run: str, old: str, new: str) -> None:
+        """Give a run that is still called `old` another name; a user's own name stays."""
+        if old != new and self._data(run).tags.get("mlflow.runName") == old:
+            self._client.update_run(run, name=new)
+
     def _data(self, run: str) -> Any:
         """Params and tags of a run."""
         from mlflow.entities import RunData
@@ -200,7 +207,8 @@ class Log:
         from mlflow.entities import Param
 
         there = self._data(run).params
-        new = [Param(k, str(v)[:LONGEST]) for k, v in params.items() if k not in there]
+        named = {k[:LONGEST_NAME]: v for k, v in params.items()}
+        new = [Param(k, str(v)[:LONGEST]) for k, v in named.items() if k not in there]
         if new:
             self._client.log_batch(run, params=new)
 
@@ -208,7 +216,7 @@ class Log:
         """Set tags."""
         self._new.discard(run)
         for key, value in tags.items():
-            self._client.set_tag(run, key, value)
+            self._client.set_tag(run, key, value[:LONGEST])
 
     def untag(self, run: str, *names: str) -> None:
         """Remove tags that are there."""

@@ -10,10 +10,10 @@ import pytest
 
 from ilmlip.errors import SpecError
 from ilmlip.hashing import plain
-from ilmlip.plan.compile import compile_study, study_key
+from ilmlip.plan.compile import compile_study, plan_of, study_key, swept_names
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
-from ilmlip.spec.load import load
+from ilmlip.spec.load import load, load_study
 from ilmlip.stages.probe import Params
 from ilmlip.store import Store
 
@@ -214,3 +214,22 @@ def test_trainings_are_told_of_a_card_and_keep_their_keys(quick: Plan) -> None:
     told = {str(dict(task.how)) for task in found if task.stage == "train"}
     assert told == {"{'device': 'cuda'}"}
     assert {str(dict(task.how)) for task in quick if task.stage == "train"} == {"{}"}
+
+
+def test_runs_are_told_what_was_swept() -> None:
+    """Each training by its point's values; what several points share by none that they differ in."""
+    words = ("model.r_max=3.5,4", "model.loss.stress=1,10", "sampling.temperature=350,400")
+    study = load_study(["quickstart", *words], multirun=True)
+    assert swept_names(study) == ["r_max", "loss_stress", "sampling_temperature"]
+    plan = plan_of(study)
+    names = [
+        tuple(task.about.get(name) for name in ("training", "kind", "seed", *swept_names(study)))
+        for task in plan
+        if task.stage == "train"
+    ]
+    assert len(set(names)) == len(names) and None not in {one[-1] for one in names}
+    linear = [task.about for task in plan if task.stage == "fit_linear"]
+    assert {about["sampling_temperature"] for about in linear} == {350, 400}
+    samples = [task for task in plan if task.stage == "sample"]
+    assert {task.about["sampling_temperature"] for task in samples} == {350, 400}
+    assert not any("r_max" in task.about for task in samples)

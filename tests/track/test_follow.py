@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +380,38 @@ def test_a_packaged_model_is_logged_on_the_run_of_its_training(study: Study) -> 
     assert model.name == "model" and model.params["training"] == "0.4+0.6"
     kept = list(Path(study.root).rglob("model.nequip.zip"))
     assert sum("mlruns" in str(path) for path in kept) == 1
+
+
+def test_names_of_a_sweep_say_what_was_swept(study: Study) -> None:
+    """Also of a training that the study had logged before; a name that a user gave it stays."""
+    names = [f"composition-{i:027d}" for i in range(9)]
+    sets = ("0.4", "0.6", "+".join(names))
+    about = [{"training": one, "seed": 1, "kind": "nequip", "loss_force": 2.0} for one in sets]
+    old, own, long = [make("train", one) for one in about]
+    study.begin()
+    for task in (old, own):
+        study.publish(task, {"steps": 20}, {"curve.csv": CURVE})
+    study.events.end("done", {})
+    assert study.track().returncode == 0
+    client = MlflowClient(study.uri)
+    experiment = client.get_experiment_by_name("quick").experiment_id
+
+    def found() -> dict[str, Any]:
+        runs = client.search_runs([experiment], "tags.`ilmlip.stage` = 'train'")
+        return {run.data.tags["ilmlip.task"]: run for run in runs}
+
+    assert {run.info.run_name for run in found().values()} == {"0.4 seed 1", "0.6 seed 1"}
+    client.update_run(found()[own.key].info.run_id, name="my best")
+    study.events = Events(study.store.root)
+    study.begin(swept=["loss_force", "frames"])
+    for task in (old, own):
+        study.events.task(replace(task, about={**task.about, "frames": 20}))
+    study.publish(long, {"steps": 20}, {"curve.csv": CURVE})
+    study.events.end("done", {})
+    assert study.track().returncode == 0
+    runs = found()
+    assert runs[old.key].info.run_name == "0.4 seed 1 loss_force=2.0 frames=20"
+    assert runs[old.key].data.params["frames"] == "20"
+    assert runs[own.key].info.run_name == "my best"
+    name = runs[long.key].info.run_name
+    assert len(name) <= 250 and name.endswith("… loss_force=2.0")

@@ -15,6 +15,7 @@ from tracked import Study
 
 from ilmlip import track, uri
 from ilmlip.spec.cluster import Tracking
+from ilmlip.spec.load import load_study
 from ilmlip.track.__main__ import address_of
 
 SECRET = "hunter2-Zx81"
@@ -57,6 +58,8 @@ def test_a_record_holds_no_secret_and_the_connection_gets_it(
     made = Tracking(uri=full)
     assert SECRET not in repr(made) + made.model_dump_json() + repr(pickle.dumps(made))
     assert track.whole(made.uri) == full
+    study = load_study(["quickstart", f"tracking.uri={full}"])
+    assert SECRET.encode() not in pickle.dumps(study)  # as a job of Slurm's gets it
     profile = tmp_path / "profile.yaml"
     profile.write_text(f"tracking: ['mysql://you:{SECRET}@other/db']\n", encoding="utf-8")
     monkeypatch.setenv("ILMLIP_PROFILE", str(profile))
