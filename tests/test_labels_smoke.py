@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import ilmlip
-from outside import PSEUDO, require, use_pseudopotentials
+from outside import require, require_pseudopotentials, use_pseudopotentials
 
 from ilmlip.chemistry.boxes import read
 
@@ -74,6 +74,7 @@ def test_one_pair_by_density_functional_theory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     require(shutil.which(program) is not None, program)
-    require(PSEUDO.is_dir() or engine != "qe_pbe_d3", f"the folder {PSEUDO}")
+    if engine == "qe_pbe_d3":
+        require_pseudopotentials()
     use_pseudopotentials(tmp_path, monkeypatch)
     check(tmp_path, f"dft={engine}", *words)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from derivatives import FRAME, force
-from outside import PSEUDO, require, use_pseudopotentials
+from outside import require, require_pseudopotentials, use_pseudopotentials
 
 from ilmlip.chemistry.boxes import read_one
 from ilmlip.engines.dispersion import Dispersed, d3_energy
@@ -109,7 +109,7 @@ def test_pw_x_adds_the_same(
 ) -> None:
     """D3 does not depend on the density: at any cutoff the difference is exact."""
     require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
-    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    require_pseudopotentials()
     use_pseudopotentials(tmp_path, monkeypatch)
     chosen = load(["dft=qe_pbe_d3"]).dft.qe
     assert chosen is not None

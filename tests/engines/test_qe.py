@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from derivatives import MOVED, STRAINED, force, small_pair, stress
-from outside import PSEUDO, require, use_pseudopotentials
+from outside import PSEUDO, require, require_pseudopotentials, use_pseudopotentials
 
 from ilmlip.engines import qe
 from ilmlip.engines.files import frames
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
-    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    require_pseudopotentials()
     use_pseudopotentials(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
 

@@ -21,7 +21,7 @@ import psutil
 import pytest
 from command import PATIENCE
 from derivatives import small_pair
-from outside import PSEUDO, require, use_pseudopotentials
+from outside import require, require_pseudopotentials, use_pseudopotentials
 
 from ilmlip.engines import qe, qe_restart
 from ilmlip.engines.labelling import Step, open_session
@@ -44,7 +44,7 @@ run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
-    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    require_pseudopotentials()
     use_pseudopotentials(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
 

@@ -161,7 +161,7 @@ DRIVER = """
 import sys
 import time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_driver import drive, probe
 from ilmlip.plan.graph import Plan
 plan = Plan("t")
@@ -174,7 +174,7 @@ print(sorted(outcome.settled.values()).count("done"), set(outcome.settled.values
 
 def test_two_drivers_share_a_store(tmp_path: Path) -> None:
     Store(tmp_path).prepare()
-    code = DRIVER.format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    code = DRIVER.format(tests=list(map(str, Path(__file__).parents[:2])), root=str(tmp_path))
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -211,7 +211,7 @@ INTERRUPTED = """
 import sys
 import time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_driver import drive, probe
 from ilmlip.plan.graph import Plan
 plan = Plan("t")
@@ -223,7 +223,7 @@ drive(plan, Path({root!r}), "local", 2)
 
 def test_an_interrupted_driver_leaves_no_process(tmp_path: Path) -> None:
     """Whatever the signals that the jobs ignore; and the next run goes on."""
-    code = INTERRUPTED.format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    code = INTERRUPTED.format(tests=list(map(str, Path(__file__).parents[:2])), root=str(tmp_path))
     driver = subprocess.Popen(
         [sys.executable, "-c", code],
         stderr=subprocess.DEVNULL,

@@ -86,7 +86,7 @@ def test_what_a_worker_left_that_died_when_it_had_published(tmp_path: Path) -> N
 ORPHAN = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_driver import drive, probe
 from ilmlip.plan.graph import Plan
 plan = Plan("t")
@@ -100,7 +100,7 @@ def test_a_worker_outlives_its_controller(tmp_path: Path) -> None:
     """submitit's own process is killed: the task is not given up, and runs once."""
     store = Store(tmp_path)
     store.prepare()
-    code = ORPHAN.format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    code = ORPHAN.format(tests=list(map(str, Path(__file__).parents[:2])), root=str(tmp_path))
     driver = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )

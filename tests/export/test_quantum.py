@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import read
-from outside import PSEUDO, require, use_pseudopotentials
+from outside import PSEUDO, require, require_pseudopotentials, use_pseudopotentials
 
 from ilmlip.chemistry.boxes import read_one
 from ilmlip.engines import qe
@@ -146,7 +146,7 @@ def test_a_bare_run_gives_the_label(
 ) -> None:
     """All that pw.x prints is the same: one input, one program. Energies go to 1.4e-7 eV there."""
     require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
-    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    require_pseudopotentials()
     use_pseudopotentials(tmp_path, monkeypatch)
     (exported / "pseudo").symlink_to(PSEUDO)
     write_dump(exported)
