@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from ilmlip.spec.ensemble import Run
 if TYPE_CHECKING:
     from ase import Atoms
 
-START = "start.data"
+START, QUESTION = "start.data", "in.styles"
 STYLES = {"allegro": "on", "nequip": "off"}
 """The pair style of each architecture, and LAMMPS's `newton` that it asks for."""
 
@@ -40,7 +41,7 @@ def write_files(
     start_velocities(start, made.temperature, seed)
     write_data(folder / START, start)
     lines = [
-        f"# lmp -in {INPUT}   (needs pair_style {architecture}: lmp -h lists what there is)",
+        f"# lmp -in {INPUT}   (needs pair_style {architecture}: `info styles pair` lists all)",
         f"newton {STYLES[architecture]}",
         *head(f"read_data {START}"),
         f"pair_style {architecture}",
@@ -60,23 +61,30 @@ def write_files(
 
 @cache
 def styles(program: str = "lmp") -> frozenset[str]:
-    """Pair styles that an installed LAMMPS has, by its own `-h`; none where there is none."""
+    """Pair styles that an installed LAMMPS has, plugins included; none where there is none.
+
+    It is asked by a script: `lmp -h` loads no plugins.
+    """
     path = shutil.which(program)
     if path is None:
         return frozenset()
-    try:
-        said = subprocess.run(
-            [path, "-h"], capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return frozenset()
+    with tempfile.TemporaryDirectory(prefix="ilmlip-") as folder:
+        (Path(folder) / QUESTION).write_text("info styles pair\n", encoding="utf-8")
+        try:
+            said = subprocess.run(
+                [path, "-in", QUESTION, "-log", "none"],
+                cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                check=False, encoding="utf-8", errors="replace",
+            ).stdout  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return frozenset()
     return pair_styles(said)
 
 
 def pair_styles(said: str) -> frozenset[str]:
-    """The pair styles in what `lmp -h` says."""
-    _, found, after = said.partition("* Pair styles:")
-    return frozenset(after.partition("\n* ")[0].split()) if found else frozenset()
+    """The pair styles in the answer to `info styles pair`."""
+    _, _, after = said.partition("Pair styles:")
+    return frozenset(after.partition("\nInfo-")[0].split())
 
 
 def ready(architecture: str) -> str:
@@ -85,6 +93,6 @@ def ready(architecture: str) -> str:
         return f"the lmp on PATH has pair_style {architecture}"
     there = "the lmp on PATH has" if styles() else "no lmp is on PATH, or it has"
     return (
-        f"{there} no pair_style {architecture}; build LAMMPS with pair_nequip_allegro, or take "
-        "ensemble.engine=ase or lammps"
+        f"{there} no pair_style {architecture}; build LAMMPS with pair_nequip_allegro, or let it find "
+        "that as a plugin (LAMMPS_PLUGIN_PATH), or take ensemble.engine=ase or lammps"
     )

@@ -43,6 +43,7 @@ CODES: dict[str, str] = {
     "frame-unfit": "the first frame of a file of imported labels would be refused",
     "labels-impossible": "imported labels that cannot be in the units or signs that are declared",
     "labels-implausible": "imported labels that are unusual for the units that are declared",
+    "slurm-limits": "time limits that leave jobs of Slurm's no time, or ranks that do not fit cores",
     "sweep-no-effect": "a swept field that changes no task",
 }
 """What each code is about."""

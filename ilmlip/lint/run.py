@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ilmlip.errors import SpecError
+from ilmlip.lint.cluster import limits
 from ilmlip.lint.compositions import compositions
 from ilmlip.lint.files import files
 from ilmlip.lint.finding import CODES, Finding
@@ -26,6 +27,7 @@ RULES = (
     (frames, ("system", "compositions", "sampling", "dft", "dataset")),
     (machine, ("dft", "system", "compositions", "cluster")),
     (compiling, ("model", "cluster")),
+    (limits, ("cluster",)),
     (outside, ("analysis", "cluster")),
     (files, ("dft", "system", "compositions", "model")),
 )

@@ -45,5 +45,5 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     )
 
 
-STAGE = Stage("lammps_files", 1, Params, run, Resources(cores=1, memory_gb=2.5, seconds=60))
+STAGE = Stage("lammps_files", 2, Params, run, Resources(cores=1, memory_gb=2.5, seconds=60))
 """Writes a run for LAMMPS."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -25,10 +26,35 @@ NPT = Run(
 
 
 def test_styles_are_read_from_what_lmp_says() -> None:
-    said = "x\n* Pair styles:\n\nadp   allegro\nnequip/kk\n\n* Bond styles:\n\nnequip\n"
+    said = "Pair styles:\n\nadp   allegro\nnequip/kk\n\n\nInfo-Info-Info\n\nTotal wall time\n"
     assert lammps_files.pair_styles(said) == {"adp", "allegro", "nequip/kk"}
     assert lammps_files.pair_styles("no such program") == frozenset()
     assert lammps_files.styles("no-such-lmp") == frozenset()
+
+
+@pytest.mark.parametrize("plugin", [True, False])
+def test_a_plugin_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: bool) -> None:
+    """LAMMPS loads plugins when it runs a script, and not to list its styles by -h."""
+    program = tmp_path / "lmp"
+    program.write_text(
+        "#!/bin/sh\n"
+        'test "$1" = -h && printf "* Pair styles:\\n\\nadp lj/cut\\n\\n* Bond styles:\\n" && exit\n'
+        'grep -q "info styles pair" "$2" || exit 1\n'
+        'printf "Pair styles:\\n\\nadp lj/cut ${LAMMPS_PLUGIN_PATH:+allegro}\\n\\nInfo-Info-Info\\n"\n',
+        encoding="utf-8",
+    )  # fmt: skip
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("LAMMPS_PLUGIN_PATH", raising=False)
+    if plugin:
+        monkeypatch.setenv("LAMMPS_PLUGIN_PATH", str(tmp_path))
+    lammps_files.styles.cache_clear()
+    try:
+        assert lammps_files.styles() == {"adp", "lj/cut"} | ({"allegro"} if plugin else set())
+        said = lammps_files.ready("allegro")
+    finally:
+        lammps_files.styles.cache_clear()
+    assert said.startswith(f"the lmp on PATH has {'' if plugin else 'no '}pair_style allegro")
 
 
 @pytest.mark.engine
