@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.chemistry.isomorphism import matching
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -30,34 +32,90 @@ def formula_of(elements: Sequence[str]) -> str:
     return "".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(elements).items()))
 
 
-def ions_in(atoms: Atoms, ions: Mapping[str, Sequence[str]]) -> tuple[list[int], list[str]]:
+def ions_in(
+    atoms: Atoms,
+    ions: Mapping[str, Sequence[str]],
+    bonds: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+) -> tuple[list[int], list[str]]:
     """The number of the ion that each atom belongs to, and that ion's name.
 
     `ions`: the elements of each ion by its name; none for a crystal, where each atom is one of its
-    own. Elements that only stand alone (Li) are bonded to nothing. Raises UnknownIonError.
+    own. `bonds`: the bonded atoms of each ion, numbers from 0 in the order of its elements; without
+    them only formulas are compared. Elements that only stand alone (Li) are bonded to nothing.
+    Raises UnknownIonError.
     """
     symbols = atoms.get_chemical_symbols()
     if not ions:
         return list(range(len(symbols))), symbols
-    names: dict[str, str] = {}
+    ids, names = [0] * len(symbols), [""] * len(symbols)
+    for number, (name, members) in enumerate(molecules(atoms, ions, bonds)):
+        for i in members:
+            ids[i], names[i] = number, name
+    return ids, names
+
+
+def molecules(
+    atoms: Atoms,
+    ions: Mapping[str, Sequence[str]],
+    bonds: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+) -> list[tuple[str, list[int]]]:
+    """The name of each ion of a configuration, and its atoms in the order of the ion's data.
+
+    As `ions_in`; without `bonds` atoms are in the configuration's order.
+    """
+    symbols = atoms.get_chemical_symbols()
+    by_formula: dict[str, list[str]] = {}
     for name, elements in ions.items():
-        formula = formula_of(elements)
-        if formula in names:
-            raise UnknownIonError(
-                f"{names[formula]} and {name} are both {formula} and cannot be told apart by bonds"
-            )
-        names[formula] = name
-    fragment = _fragments(atoms, _alone(ions))
-    numbers = {label: i for i, label in enumerate(dict.fromkeys(fragment))}
-    found: dict[int, str] = {}
-    for label, number in numbers.items():
-        formula = formula_of([s for s, f in zip(symbols, fragment, strict=True) if f == label])
-        if formula not in names:
-            known = ", ".join(f"{name} ({formula})" for formula, name in names.items())
-            raise UnknownIonError(f"holds a molecule {formula}, which is none of the ions {known}")
-        found[number] = names[formula]
-    ids = [numbers[label] for label in fragment]
-    return ids, [found[i] for i in ids]
+        by_formula.setdefault(formula_of(elements), []).append(name)
+    if not bonds and (same := next((n for n in by_formula.values() if len(n) > 1), None)):
+        raise UnknownIonError(
+            f"{same[0]} and {same[1]} are both {formula_of(ions[same[0]])} and cannot be told apart by "
+            "bonds"
+        )
+    i, j = bonded(atoms, _alone(ions))
+    fragment = _fragments(len(symbols), i, j)
+    members: dict[int, list[int]] = {}
+    for atom, label in enumerate(fragment):
+        members.setdefault(label, []).append(atom)
+    near: dict[int, list[tuple[int, int]]] = {label: [] for label in members}
+    for a, b in zip(i.tolist(), j.tolist(), strict=True):
+        if a < b:
+            near[fragment[a]].append((a, b))
+    return [
+        _identified([symbols[k] for k in mine], mine, near[label], by_formula, ions, bonds)
+        for label, mine in members.items()
+    ]
+
+
+def _identified(
+    elements: Sequence[str],
+    members: list[int],
+    near: Sequence[tuple[int, int]],
+    by_formula: Mapping[str, Sequence[str]],
+    ions: Mapping[str, Sequence[str]],
+    bonds: Mapping[str, Sequence[tuple[int, int]]] | None,
+) -> tuple[str, list[int]]:
+    """The ion that a molecule is, and its atoms in the order of the ion's data."""
+    formula = formula_of(elements)
+    names = by_formula.get(formula, ())
+    if not names:
+        known = ", ".join(f"{n} ({f})" for f, same in by_formula.items() for n in same)
+        raise UnknownIonError(f"holds a molecule {formula}, which is none of the ions {known}")
+    if not bonds:
+        return names[0], members
+    place = {atom: at for at, atom in enumerate(members)}
+    here = tuple((place[a], place[b]) for a, b in near)
+    for name in names:
+        wanted = tuple((int(a), int(b)) for a, b in bonds[name])
+        if not wanted and here:
+            return name, members  # its data has no bonds to compare with
+        order = matching(tuple(ions[name]), wanted, tuple(elements), here)
+        if order is not None:
+            return name, [members[at] for at in order]
+    raise UnknownIonError(
+        f"holds a molecule {formula} (atoms {members[0]} to {members[-1]}, from 0) whose bonds are not "
+        f"those of {' or '.join(names)}"
+    )
 
 
 def _alone(ions: Mapping[str, Sequence[str]]) -> set[str]:
@@ -92,13 +150,12 @@ def _height(cell: NDArray[np.float64]) -> float:
     return volume / float(max(areas)) if volume else 0.0
 
 
-def _fragments(atoms: Atoms, alone: set[str]) -> list[int]:
+def _fragments(number: int, i: Pairs, j: Pairs) -> list[int]:
     """The connected part that each atom belongs to."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    i, j = bonded(atoms, alone)
-    links = coo_array((np.ones(len(i)), (i, j)), shape=(len(atoms), len(atoms)))
+    links = coo_array((np.ones(len(i)), (i, j)), shape=(number, number))
     return [int(label) for label in connected_components(links, directed=False)[1]]
 
 

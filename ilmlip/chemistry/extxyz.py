@@ -43,6 +43,12 @@ class Piece:
     text: str
 
 
+def is_extxyz(path: Path) -> bool:
+    """Whether a file is extended XYZ by its name."""
+    name = path.with_suffix("") if path.suffix.lower() in OPEN else path
+    return name.suffix.lower() in (".xyz", ".extxyz")
+
+
 def open_text(path: Path) -> io.TextIOBase:
     """A text file, plain or compressed (.gz, .bz2, .xz)."""
     opener = OPEN.get(path.suffix.lower(), open)

@@ -183,6 +183,11 @@ class IonData(Record):
                 "correct one of them",
             )
 
+    def bonded_atoms(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of bonded atoms, by their number from 0."""
+        number = {atom.name: i for i, atom in enumerate(self.atoms)}
+        return tuple((number[a], number[b]) for a, b in self.bonds)
+
     def total_charge(self) -> float:
         """The sum of the atoms' charges, e."""
         return sum(atom.charge for atom in self.atoms)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilmlip.chemistry.extxyz import OPEN, CutError, FrameError, atoms_of, open_text, pieces, shown
+from ilmlip.chemistry.extxyz import (
+    CutError,
+    FrameError,
+    atoms_of,
+    is_extxyz,
+    open_text,
+    pieces,
+    shown,
+)
 from ilmlip.engines.labelling import Labelled
 from ilmlip.engines.native_files import Outcome, outcome
 from ilmlip.errors import StageError
@@ -88,8 +96,7 @@ def _all(path: Path, reading: Reading, most: int | None) -> Iterator[tuple[Atoms
 def _guessed(path: Path) -> str:
     from ase.io.formats import filetype
 
-    name = path.with_suffix("") if path.suffix.lower() in OPEN else path
-    if name.suffix.lower() in (".xyz", ".extxyz"):
+    if is_extxyz(path):
         return EXTXYZ
     try:
         return str(filetype(str(path)))

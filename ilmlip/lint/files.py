@@ -42,6 +42,7 @@ def files(spec: Spec) -> Iterator[Finding]:
             for x in spec.compositions.everything()
         },
         ions={name: ion.geometry().elements for name, ion in spec.system.ions.items()},
+        bonds={name: ion.bonded_atoms() for name, ion in spec.system.ions.items()},
     )
     heights = []
     for index, path in enumerate(given.paths):

@@ -119,6 +119,7 @@ def _start(plan: Plan, spec: Spec, frames: Frames, x: Composition) -> str:
         "sha256": given.sha256,
         "composition": ion_counts(spec.system, spec.compositions, x),
         "ions": {name: ion.geometry().elements for name, ion in spec.system.ions.items()},
+        "bonds": {name: ion.bonded_atoms() for name, ion in spec.system.ions.items()},
         "densities": spec.ensemble.guards.densities,
     }
     try:

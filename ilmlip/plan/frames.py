@@ -322,6 +322,7 @@ class Frames(Configurations):
                 "sha256": files.sha256,
                 "compositions": {composition_label(x): self._counts(x) for x in mix.everything()},
                 "ions": {name: ion.geometry().elements for name, ion in system.ions.items()},
+                "bonds": {name: ion.bonded_atoms() for name, ion in system.ions.items()},
             },
             about={"system": system.name},
             how={"paths": list(files.paths)},

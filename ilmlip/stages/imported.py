@@ -45,6 +45,10 @@ class Params(Record):
         "Number of each ion (in a crystal: element) of each composition; only the ratios matter"
     )
     ions: dict[str, tuple[str, ...]] = field("Elements of each ion's atoms; none of a crystal")
+    bonds: dict[str, tuple[tuple[int, int], ...]] = field(
+        "Bonded atoms of each ion, by their number from 0; none: only formulas are compared",
+        default={},
+    )
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -163,7 +167,7 @@ def _recognised(atoms: Atoms, params: Params) -> tuple[str, str]:
     """The composition of a frame, its ions written into it; or, second, what is wrong with it."""
     stated = atoms.info.pop("composition", None)
     try:
-        ids, types = ions_in(atoms, params.ions)
+        ids, types = ions_in(atoms, params.ions, params.bonds)
     except UnknownIonError as error:
         return "", str(error)
     atoms.set_array("ion_id", np.array(ids))

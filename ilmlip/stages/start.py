@@ -19,18 +19,27 @@ class Params(Record):
     sha256: str = field("SHA-256 of the file")
     composition: dict[str, int] = field("Number of each ion; only the ratios matter")
     ions: dict[str, tuple[str, ...]] = field("Elements of each ion's atoms; none of a crystal")
+    bonds: dict[str, tuple[tuple[int, int], ...]] = field(
+        "Bonded atoms of each ion, by their number from 0", default={}
+    )
     densities: tuple[float, float] = field("Lowest and highest density", unit="g/cm³")
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
-    """Check the file of `how` and write its last frame. values: its atoms and density.
+    """Check the file of `how` and write its last frame, each ion in its data's order.
 
-    Raises StageError for a file that is gone, another one, or not of the composition.
+    values: its atoms and density. Raises StageError for a file that is gone, another one, or not of
+    the composition.
     """
     path = Path(inputs.how.get("path", ""))
     try:
         atoms = configuration(
-            path, params.sha256, params.ions, params.composition, params.densities
+            path,
+            params.sha256,
+            params.ions,
+            params.composition,
+            params.densities,
+            params.bonds,
         )
     except (ValueError, OSError) as error:
         raise StageError(f"{path.name} {error}") from error
@@ -38,4 +47,4 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output((FRAME,), {"n_atoms": len(atoms), "density_g_cm3": density(atoms)})
 
 
-STAGE = Stage("start", 1, Params, run, Resources(memory_gb=0.5, seconds=1))
+STAGE = Stage("start", 2, Params, run, Resources(memory_gb=0.5, seconds=1))
