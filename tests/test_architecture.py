@@ -26,7 +26,7 @@ LAYERS = (
     {"engines", "report"},
     {"spec"},
     {"chemistry", "observables"},
-    {"hashing"},
+    {"hashing", "private"},
     {"errors", "grammar", "units", "record"},
     {"uri"},
 )

@@ -18,6 +18,7 @@ from ilmlip.lint.run import lint
 from ilmlip.plan.cost import Cost, cost
 from ilmlip.plan.explain import Reason, explain
 from ilmlip.plan.graph import Plan, State, states
+from ilmlip.run.unstable import md_runs
 from ilmlip.spec.study import Study
 from ilmlip.spec.types import Spec
 from ilmlip.stages import stage
@@ -57,6 +58,9 @@ def status(options: Namespace) -> int:
     for row in data["tasks"]:
         if row["state"] != "cached" and (one := held.get(row["key"])) is not None:
             row["job"] = {"id": one.job, "state": one.state, "reason": one.reason}
+    md = md_runs(made, store, {key for key, state in found.items() if state == "cached"})
+    if md.runs:
+        data["md"] = md.data()
     if options.json:
         answer(data)
         return OK
@@ -65,6 +69,8 @@ def status(options: Namespace) -> int:
         row["stage"] for row in data["tasks"] if row["state"] != "running" and "job" in row
     )
     _print_stages(made, found, None, waiting)
+    if line := md.line():
+        print(line)
     for row in data["failed"]:
         log = f"\n  log: {row['log']}" if row["log"] else ""
         print(f"failed: {row['key']}: {row['reason']}{log}")

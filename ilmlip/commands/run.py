@@ -11,6 +11,8 @@ from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, print_table, say, study_of
 from ilmlip.report.sweep import summary
 from ilmlip.run import Ended, run_study
+from ilmlip.run.outputs import THERE
+from ilmlip.run.unstable import MdRuns, md_runs
 from ilmlip.spec.profile import profile_path
 from ilmlip.spec.study import Study
 from ilmlip.store import told
@@ -51,12 +53,19 @@ def answer_of(study: Study, ended: Ended) -> dict[str, Any]:
         "outputs": ended.outputs,
         **({"queued": ended.queued} if ended.queued else {}),
     }
+    if (md := _md_runs(ended)).runs:
+        data["md"] = md.data()
     if len(study.points) > 1:
         data["points"] = [
             {"swept": dict(point.swept), "outputs": outputs}
             for point, outputs in zip(study.points, ended.points, strict=True)
         ]
     return data
+
+
+def _md_runs(ended: Ended) -> MdRuns:
+    there = {key for key, how in ended.outcome.settled.items() if how in THERE}
+    return md_runs(ended.plan, ended.store, there)
 
 
 def print_ended(study: Study, ended: Ended) -> None:
@@ -79,6 +88,8 @@ def print_ended(study: Study, ended: Ended) -> None:
         + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
         + (f", {len(ended.queued)} in the queue" if ended.queued else "")
     )
+    if line := _md_runs(ended).line():
+        print(line)
     for row in told(ended.outcome.failures.values()):
         log = f"\n  log: {row['log']}" if row["log"] else ""
         print(f"failed: {row['key']}: {row['reason']}{log}")

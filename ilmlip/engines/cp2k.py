@@ -29,6 +29,7 @@ from ilmlip.engines.process import (
     program_words,
 )
 from ilmlip.errors import StageError
+from ilmlip.private import need
 from ilmlip.spec.dft import Cp2k, Rung
 from ilmlip.spec.profile import profile
 from ilmlip.units import RYDBERG
@@ -235,9 +236,20 @@ class Cp2kSession(Session):
         words = [line for line in boxed if re.search("[a-z]{3}", line) and not SOURCE.search(line)]
         return words[-1] if words else last_error(log, ("ABORT", "ERROR", "Error"))
 
+    @staticmethod
+    def _shell_of(calculator: Any) -> Any:
+        """ASE's shell of CP2K, with its process; None if there is none."""
+        if calculator is None:
+            return None
+        need(calculator, "_shell")
+        shell = calculator._shell
+        if shell is not None:
+            need(shell, "_child")
+        return shell
+
     def _exit_status(self) -> int | None:
         """How the process ended that gives no answer any more; None if it lives."""
-        shell = getattr(self._calculator, "_shell", None)
+        shell = self._shell_of(self._calculator)
         if shell is None:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -248,7 +260,7 @@ class Cp2kSession(Session):
     def _kill(self) -> None:
         """End the process now, whatever it does, and forget it."""
         calculator, self._calculator = self._calculator, None
-        shell = getattr(calculator, "_shell", None)
+        shell = self._shell_of(calculator)
         if shell is None:
             return
         # ASE starts it through a shell, and would ask it to exit once more when it is forgotten

@@ -3,9 +3,6 @@
 Every `restart` steps the whole state of the integrator is kept as plain arrays, with how long
 the trajectory and the table were then. A run that goes on cuts both there and ends as one that was
 never killed, to the bit.
-
-ASE's Nosé–Hoover chains count 3n degrees of freedom. Momentum is conserved here and zero, which
-leaves 3n − 3: the integrators are told so, else the liquid would be too hot by n/(n − 1).
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.chemistry.boxes import density, labelled
-from ilmlip.engines import lammps_model
+from ilmlip.engines import integrators, lammps_model
 from ilmlip.engines.attempts import attempts
 from ilmlip.engines.moves import kelvin, start_velocities
 from ilmlip.engines.thermo import COLUMNS as SHARED
@@ -41,6 +38,8 @@ if TYPE_CHECKING:
 TRAJECTORY, RESTART = "trajectory.extxyz.gz", "restart.npz"
 COLUMNS = (*SHARED, "conserved_eV", "largest_force_eV_A")
 """Of thermo.csv. `conserved_eV` is what the equations of motion conserve, thermostat included."""
+WALL_TIME = "wall time"
+"""How the reason begins where a run ended for its wall time, not for what its atoms did."""
 LOOK = 10
 """Steps between looks at the guards; distances are looked at with each line of the table."""
 
@@ -92,7 +91,7 @@ def run(
     if engine == "lammps":
         mover: Any = lammps_model.Mover(atoms, made, work)
     else:
-        mover = _mover(atoms, made)
+        mover = integrators.integrator(atoms, made)
     if begun is not None:
         _restore(mover, work / RESTART)
     steps = round(made.whole() / made.timestep)
@@ -101,7 +100,7 @@ def run(
         reason = "" if begun else book.note(0, guards)
         while at < steps and not reason:
             if made.pressures:
-                mover._pressure_au = made.pressure_at(at) * BAR
+                integrators.set_pressure(mover, made.pressure_at(at))
             mover.step()
             at += 1
             reason = book.note(at, guards) or _tripped(atoms, made, guards, at, began)
@@ -112,70 +111,17 @@ def run(
     return Ended(at, reason, begun)
 
 
-def _mover(atoms: Atoms, made: Run) -> Any:
-    from ase.md.nose_hoover_chain import IsotropicMTKNPT, NoseHooverChainNVT
-    from ase.md.verlet import VelocityVerlet
-    from ase.units import fs
-
-    n = max(len(atoms) - 1, 1)  # 3n - 3 degrees of freedom
-    step = made.timestep * fs
-    if made.kind == "nve":
-        return VelocityVerlet(atoms, timestep=step)
-    damping: dict[str, Any] = {"tdamp": (made.thermostat_time or 0.0) * fs}
-    if made.kind == "nvt":
-        mover: Any = NoseHooverChainNVT(atoms, step, temperature_K=made.temperature, **damping)
-    else:
-        damping["pdamp"] = (made.barostat_time or 0.0) * fs
-        pressure = made.pressure_at(0) * BAR
-        mover = IsotropicMTKNPT(
-            atoms, step, temperature_K=made.temperature, pressure_au=pressure, **damping
-        )
-        mover._num_atoms_global = n
-    thermostat = mover._thermostat
-    thermostat._Q[0] *= n / thermostat._num_atoms_global
-    thermostat._num_atoms_global = n
-    return mover
-
-
 def _state(mover: Any) -> dict[str, NDArray[Any]]:
     """All that the next step depends on."""
-    if isinstance(mover, lammps_model.Mover):
-        return mover.state()
-    atoms = mover.atoms
-    found = {
-        "positions": atoms.get_positions(),
-        "momenta": atoms.get_momenta(),
-        "cell": np.array(atoms.cell.array),
-    }
-    for part in ("thermostat", "barostat"):
-        held = vars(mover).get(f"_{part}")
-        for name, value in vars(held).items() if held is not None else ():
-            if isinstance(value, np.ndarray) and name != "_masses":
-                found[f"{part}{name}"] = value
-    for name in ("_eps", "_p_eps", "_volume0", "_cell0"):
-        if hasattr(mover, name):
-            found[f"mover{name}"] = np.asarray(getattr(mover, name), float)
-    return found
+    return mover.state() if isinstance(mover, lammps_model.Mover) else integrators.state(mover)
 
 
 def _restore(mover: Any, path: Path) -> None:
-    atoms = mover.atoms
     with np.load(path, allow_pickle=False) as held:
         if isinstance(mover, lammps_model.Mover):
-            return mover.restore(held)
-        atoms.set_cell(held["cell"], scale_atoms=False)
-        atoms.set_positions(held["positions"])
-        atoms.set_momenta(held["momenta"])
-        for name in held.files:
-            part, underscore, rest = name.partition("_")
-            if not underscore:
-                continue
-            target = mover if part == "mover" else getattr(mover, f"_{part}")
-            value = held[name]
-            setattr(target, f"_{rest}", value if value.ndim else float(value))
-    for name, value in (("_q", atoms.get_positions()), ("_p", atoms.get_momenta())):
-        if hasattr(mover, name):
-            setattr(mover, name, value)
+            mover.restore(held)
+        else:
+            integrators.restore(mover, held)
 
 
 def _take_over(earlier: Path, work: Path) -> int | None:
@@ -207,7 +153,7 @@ def _tripped(atoms: Atoms, made: Run, guards: Guards, step: int, began: float) -
         ("density", density(atoms), guards.densities[0], guards.densities[1], "g/cm³"),
     ]
     if guards.hours is not None:
-        limits.append(("wall time", (time.monotonic() - began) / 3600, None, guards.hours, "h"))
+        limits.append((WALL_TIME, (time.monotonic() - began) / 3600, None, guards.hours, "h"))
     for name, value, low, high, unit in limits:
         if low is not None and value < low:
             return f"{name} {value:.4g} {unit} is below {low:g} {unit}"

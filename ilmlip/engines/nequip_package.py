@@ -18,6 +18,7 @@ from typing import Any
 from ilmlip.engines.nequip_config import MODEL_NAME, TRAIN_FILE, VAL_FILE, training_config
 from ilmlip.engines.process import execute
 from ilmlip.errors import StageError
+from ilmlip.private import need
 from ilmlip.spec.model import Training
 
 PACKAGE = f"{MODEL_NAME}.nequip.zip"
@@ -124,5 +125,6 @@ def calculator(path: Path, *, packaged: bool) -> Any:
     """nequip's calculator for ASE of a packaged or a compiled model: this runs the code in it."""
     from nequip.integrations.ase import NequIPCalculator
 
+    need(NequIPCalculator, "_from_saved_model")
     read = NequIPCalculator._from_saved_model if packaged else NequIPCalculator.from_compiled_model
     return read(str(path), chemical_species_to_atom_type_map=True)

@@ -16,7 +16,7 @@ from ilmlip.observables.series import finite
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 TOO_FAR = 0.45
-"""Part of the smallest height of a cell that no atom may move by between two frames."""
+"""Largest change of a fractional coordinate between two frames, the affine motion aside."""
 
 
 def trajectory(positions: ArrayLike, cells: ArrayLike) -> tuple[Array, Array]:
@@ -75,26 +75,53 @@ def within_half(cells: Array, cutoff: float) -> None:
 
 
 def unwrap(positions: ArrayLike, cells: ArrayLike, bonds: ArrayLike = ()) -> Array:
-    """Positions that follow each atom through the faces of the cell; (frames, atoms, 3).
+    """Paths for displacements, (frames, atoms, 3): each atom's motion less that of the cell.
 
-    Each frame adds the nearest image of the displacement in its own cell (von Bülow, Bullerjahn and
-    Hummer, J. Chem. Phys. 153, 021101, 2020), which is right for cells that fluctuate, too. Atoms
-    bonded in `bonds` (n, 2) start as one piece. Positions may be wrapped or not. Raises ValueError
-    as `trajectory` does, and if an atom moves by more than TOO_FAR of the smallest height between
-    two frames: then they are too far apart for its path to be known.
+    Between two frames the fractional coordinates change by Δs, nearest image; the path moves by
+    Δs · h, with h the mean of the two cells. This integrates the peculiar velocity p/m of the
+    Martyna–Tobias–Klein equations (J. Chem. Phys. 101, 4177, 1994), whose barostat adds the affine
+    motion ḣ h⁻¹ r on top of it. It does not depend on which images the positions are of, nor on the
+    origin: differences of unwrapped positions would add n·Δh for an atom n cells away (Bullerjahn,
+    von Bülow, Heidari, Hénin and Hummer, J. Chem. Theory Comput. 19, 3406, 2023; their
+    toroidal-view-preserving scheme keeps the affine motion of the wrapped position, which stays
+    within the cell's own fluctuation and depends on the origin). In a constant cell these are the
+    unwrapped positions. Atoms bonded in `bonds` (n, 2) start as one piece; the mass-weighted mean
+    of their paths is the path of their centre. Where the cell changes, a path is no position in the
+    cell of its frame: for distances see `images`. Raises ValueError as `images` does.
     """
     r, h = trajectory(positions, cells)
-    paths = np.empty_like(r)
-    paths[0] = whole(r[0], h[0], bonds)
-    for k in range(1, len(r)):
-        step = minimum_image(r[k] - r[k - 1], h[k])
-        longest = float(np.linalg.norm(step, axis=1).max())
-        if longest > TOO_FAR * smallest_height(h[k]):
-            raise ValueError(
-                f"an atom moves by {longest:.2f} Å up to frame {k}; frames are too rare"
-            )
-        paths[k] = paths[k - 1] + step
-    return paths
+    s = _followed(r, h, bonds)
+    moved = np.einsum("kai,kij->kaj", np.diff(s, axis=0), (h[1:] + h[:-1]) / 2)
+    return np.concatenate([(s[:1] @ h[:1]), moved]).cumsum(axis=0)
+
+
+def images(positions: ArrayLike, cells: ArrayLike, bonds: ArrayLike = ()) -> Array:
+    """Positions (frames, atoms, 3), each an image of the atom in its own frame's cell.
+
+    The image does not jump between frames, and bonded atoms (n, 2) stay one piece. Use them for
+    distances, centres and structure factors; displacements between frames of different cells need
+    `unwrap`. Positions may be wrapped or not. Raises ValueError as `trajectory` does, and if a
+    fractional coordinate changes by more than TOO_FAR between two frames: then they are too far
+    apart for the path to be known.
+    """
+    r, h = trajectory(positions, cells)
+    return np.asarray(_followed(r, h, bonds) @ h)
+
+
+def _followed(r: Array, h: Array, bonds: ArrayLike) -> Array:
+    """Fractional coordinates (frames, atoms, 3) without jumps; bonded atoms start as one piece."""
+    inverse = np.linalg.inv(h)
+    s = r @ inverse
+    step = np.diff(s, axis=0)
+    step -= np.round(step)
+    far = np.abs(step).max(axis=(1, 2)) if len(step) else np.zeros(0)
+    if (far > TOO_FAR).any():
+        k = int(np.argmax(far > TOO_FAR))
+        raise ValueError(
+            f"an atom moves by {far[k]:.2f} of the cell up to frame {k + 1}; frames are too rare"
+        )
+    first = whole(r[0], h[0], bonds) @ inverse[0]
+    return np.concatenate([first[None], step]).cumsum(axis=0)
 
 
 def whole(positions: Array, cell: Array, bonds: ArrayLike) -> Array:
@@ -130,7 +157,9 @@ def ions_of(atoms: int, bonds: ArrayLike) -> Whole:
 
 
 def centres(paths: Array, ions: ArrayLike, masses: ArrayLike) -> Array:
-    """Centre of mass of each ion in each frame, (frames, ions, 3), of unwrapped positions.
+    """Centre of mass of each ion in each frame, (frames, ions, 3).
+
+    paths: of `images`, for where the centres are, or of `unwrap`, for how they move.
 
     ions (atoms,): the number, from 0 on, of each atom's ion; masses (atoms,) in u.
     """

@@ -24,6 +24,8 @@ LONGEST = 1 / 20
 SHORTEST = 1 / 4
 """Part of the longest lag that the shortest has, if none is stated."""
 FEWEST_LAGS = 4
+FEWEST_FRAMES = round(FEWEST_LAGS / LONGEST)
+"""Frames that the window needs, if none is stated."""
 NEAR_ONE = 0.1
 """How far the exponent of a diffusive displacement may be from one."""
 
@@ -93,11 +95,15 @@ def co_displacement(some: Array, others: Array, lags: int) -> Array:
 def window_of(frames: int, step: float, window: tuple[float, float] | None) -> Window:
     """The lags of a fit, from its window in fs (both ends included), or LONGEST and SHORTEST.
 
-    Raises ValueError for fewer than FEWEST_LAGS, for a window that begins at 0, and if its end is
-    longer than half of one of the SEGMENTS of the run.
+    Raises ValueError for fewer than FEWEST_LAGS (FEWEST_FRAMES), for a window that begins at 0, and if
+    its end is longer than half of one of the SEGMENTS of the run.
     """
     step = positive(step, "the step")
     if window is None:
+        if frames < FEWEST_FRAMES:
+            raise ValueError(
+                f"run too short: {frames} frames; at least {FEWEST_LAGS} lags need {FEWEST_FRAMES}"
+            )
         last = int(frames * LONGEST)
         first = max(1, int(last * SHORTEST))
     else:
@@ -129,6 +135,17 @@ def regime_of(exponent: Estimate) -> Regime:
     if off > NEAR_ONE and off > 2 * error:
         return "subdiffusive" if value < 1 else "superdiffusive"
     return "diffusive" if off <= NEAR_ONE and error <= NEAR_ONE else "undetermined"
+
+
+def not_diffusive(regime: Regime, exponent: Estimate, window: tuple[float, float]) -> str:
+    """Why a coefficient of that regime means nothing, or empty; window in fs."""
+    if regime == "diffusive":
+        return ""
+    times = f"{window[0] / 1000:.3g} to {window[1] / 1000:.3g} ps"
+    if not np.isfinite(exponent.value):
+        return f"{regime}: the displacement from {times} has no exponent"
+    value, error = exponent
+    return f"{regime}: the displacement grows as t^{value:.2f} ± {error:.2f} from {times}, not as t"
 
 
 def diffusion(

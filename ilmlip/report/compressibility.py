@@ -108,7 +108,12 @@ def page(found: Sequence[Ladder], lacking: int) -> str:
     return (
         "# Isothermal compressibility\n\nThe Tait equation through the densities at rising pressures, "
         "and the fluctuations of the volume at the first of them, with standard errors.\n\n"
-        f"{markdown(head, rows)}\n{left}\n![Density against pressure]({FIGURE})\n"
+        f"{markdown(head, rows)}\n{left}\n"
+        + (
+            f"![Density against pressure]({FIGURE})\n"
+            if any(len(o.densities) for o in found)
+            else ""
+        )
     )
 
 
@@ -122,11 +127,16 @@ def _per_pa(value: Estimate | None) -> str:
     return "–" if value is None else f"{value.value * PER_PA:.3g} ± {value.error * PER_PA:.2g}"
 
 
-def draw(path: Path, found: Sequence[Ladder]) -> None:
-    """Density against pressure, with the fitted Tait equations."""
+def draw(path: Path, found: Sequence[Ladder]) -> bool:
+    """Density against pressure, with the fitted Tait equations.
+
+    Returns whether there was anything to draw.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    if not any(len(one.densities) for one in found):
+        return False
     figure = Figure(figsize=(5.6, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
@@ -145,3 +155,4 @@ def draw(path: Path, found: Sequence[Ladder]) -> None:
     if found:
         axis.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130, metadata={"Software": None})
+    return True

@@ -13,18 +13,23 @@ Points = Mapping[str, Sequence[tuple[float, float, float]]]
 """By composition: temperature (K), density and uncertainty (g/cm³)."""
 
 
-def draw_densities(path: Path, found: Sequence[Observed], measured: Points, source: str) -> None:
-    """A line a model and composition, with standard errors; broken molecules as open symbols."""
+def draw_densities(path: Path, found: Sequence[Observed], measured: Points, source: str) -> bool:
+    """One line per model and composition, with standard errors; broken molecules as open symbols.
+
+    Returns whether any run has a density to draw.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.6, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axis = figure.subplots()
     lines: dict[str, list[Observed]] = {}
     for one in found:
         if "density" in one.values:
             lines.setdefault(one.model(), []).append(one)
+    if not lines:
+        return False
+    figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
     for number, (name, own) in enumerate(lines.items()):
         _line(axis, f"C{number % 10}", name, own)
     for composition, points in measured.items():
@@ -35,12 +40,9 @@ def draw_densities(path: Path, found: Sequence[Observed], measured: Points, sour
     axis.set_xlabel("Temperature / K")
     axis.set_ylabel("Density / g cm$^{-3}$")
     axis.grid(alpha=0.2)
-    handles, labels = axis.get_legend_handles_labels()
-    if handles:
-        axis.legend(handles, labels, frameon=False, fontsize=7)
-    else:
-        axis.text(0.5, 0.5, "No run has a density.", transform=axis.transAxes, ha="center")
+    axis.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=130, metadata={"Software": None})
+    return True
 
 
 def _line(axis: Any, colour: str, name: str, own: Sequence[Observed]) -> None:

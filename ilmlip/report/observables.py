@@ -31,11 +31,11 @@ class Line:
 
 
 def write_csv(path: Path, found: Sequence[Observed]) -> None:
-    """A line for each run and quantity; words stand in `value`, too."""
+    """One line per run and quantity; words are in `value`, too. What is missing has its reason."""
     about = list(found[0].about) if found else []
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*about, "quantity", "value", "stderr"])
+        writer.writerow([*about, "quantity", "value", "stderr", "reason"])
         for one in found:
             row = ["" if v is None else v for v in one.about.values()]
             for name, value in one.values.items():
@@ -43,14 +43,18 @@ def write_csv(path: Path, found: Sequence[Observed]) -> None:
                     continue
                 shown = f"{value:.8g}" if isinstance(value, float) else value
                 error = one.values.get(f"{name}_stderr")
-                writer.writerow([*row, name, shown, "" if error is None else f"{error:.4g}"])
+                shown_error = "" if error is None else f"{error:.4g}"
+                writer.writerow([*row, name, shown, shown_error, ""])
+            for name, why in one.values.get("reasons", {}).items():
+                writer.writerow([*row, name, "", "", why])
 
 
 def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int, source: str = "") -> str:
     """What people look at first, a line a run; what is missing, and why."""
     parts = [
-        "# What the runs say of the liquid\n\nStandard errors by blocks or jackknife. Everything else "
-        f"is in {TABLE}.{_of_experiment(source)}\n\n"
+        "# What the runs say of the liquid\n\nStandard errors by blocks or jackknife. Averages are "
+        "over the second half of each run, of a ladder of pressures over the first one after it "
+        f"settled. Everything else is in {TABLE}.{_of_experiment(source)}\n\n"
         f"{markdown(_HEAD, [_row(one) for one in found])}\n"
     ]
     if moved := [row for one in found for row in _moved(one)]:
@@ -63,18 +67,36 @@ def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int, source:
         head = ["model, composition", "T, K", "dρ/dT, 10⁻³ g/cm³/K", "α_P, 10⁻⁴/K", "χ² / freedom"]
         rows = [_expansion(line) for line in lines]
         parts.append(f"## Thermal expansion\n\n{markdown(head, rows)}\n")
-    missing = [
-        f"- {one.name}: {name}: {why}"
-        for one in found
-        for name, why in one.values.get("reasons", {}).items()
-    ]
-    if missing:
+    if missing := _missing(found):
         parts.append("## Not there\n\n" + "\n".join(missing) + "\n")
     if lacking:
         parts.append(f"{lacking} runs have no result.\n")
-    parts.append(f"![How ions stand and move]({FIGURE})\n")
-    parts.append(f"![Density against temperature]({DENSITIES})\n")
+    if any(_drawn(one) for one in found):
+        parts.append(f"![How ions stand and move]({FIGURE})\n")
+    if any("density" in one.values for one in found):
+        parts.append(f"![Density against temperature]({DENSITIES})\n")
     return "\n".join(parts)
+
+
+def _missing(found: Sequence[Observed]) -> list[str]:
+    """One line per reason: the quantities that it takes away, and the runs."""
+    quantities: dict[str, dict[str, None]] = {}
+    runs: dict[str, dict[str, None]] = {}
+    for one in found:
+        for name, why in one.values.get("reasons", {}).items():
+            quantities.setdefault(why, {})[name] = None
+            runs.setdefault(why, {})[one.name] = None
+    lines = []
+    for why, names in quantities.items():
+        of = list(runs[why])
+        where = f"all {len(found)} runs" if len(of) == len(found) > 1 else "; ".join(of)
+        lines.append(f"- {why} ({', '.join(name.replace('_', ' ') for name in names)}): {where}")
+    return lines
+
+
+def _drawn(one: Observed) -> bool:
+    """Whether a run has a curve to draw."""
+    return any(name.endswith(("_r", "_fs")) for name in one.curves)
 
 
 def _of_experiment(source: str) -> str:
@@ -101,7 +123,9 @@ def _row(one: Observed) -> list[str]:
         drift = f"**{drift}**"
     settled = values.get("settled_ps")
     sigma = _with_error(values, "conductivity")
-    if sigma != "–":
+    if sigma == "–":
+        sigma = str(values.get("regime_conductivity", "–"))
+    if "conductivity_nernst_einstein" in values:
         sigma += f" ({_with_error(values, 'conductivity_nernst_einstein')})"
     return [
         one.name,
@@ -132,7 +156,7 @@ def _moved(one: Observed) -> list[list[str]]:
             str(one.values[f"regime_{ion}"]),
             _with_error(one.values, f"transference_{ion}"),
         ]
-        for ion in one.ions("diffusion")
+        for ion in one.regimes()
     ]
 
 
@@ -167,13 +191,18 @@ def _with_error(values: Mapping[str, Any], name: str, unit: float = 1.0) -> str:
     return f"{values[name] * unit:.4g} ± {values[f'{name}_stderr'] * unit:.2g}"
 
 
-def draw(path: Path, found: Sequence[Observed]) -> None:
-    """g(r) of the ions' centres, and their mean-square displacement; a column a run."""
+def draw(path: Path, found: Sequence[Observed]) -> bool:
+    """g(r) of the ions' centres, and their mean-square displacement; one column per run with either.
+
+    Returns whether there was anything to draw.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = found[: MOST // 3]
-    columns = max(1, len(shown))
+    shown = [one for one in found if _drawn(one)][: MOST // 3]
+    if not shown:
+        return False
+    columns = len(shown)
     figure = Figure(figsize=(3.6 * columns + 0.6, 6.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, columns, squeeze=False)
@@ -197,3 +226,4 @@ def draw(path: Path, found: Sequence[Observed]) -> None:
     axes[0, 0].set_ylabel("g(r) of centres of mass")
     axes[1, 0].set_ylabel("Mean-square displacement / Å$^2$")
     figure.savefig(path, dpi=130, metadata={"Software": None})
+    return True

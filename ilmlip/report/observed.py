@@ -30,3 +30,8 @@ class Observed:
         start = f"{quantity}_"
         names = [n.removeprefix(start) for n in self.values if n.startswith(start)]
         return [n for n in names if f"{quantity}_{n}_stderr" in self.values]
+
+    def regimes(self) -> list[str]:
+        """Ions whose motion was looked at, whatever its regime."""
+        names = [n.removeprefix("regime_") for n in self.values if n.startswith("regime_")]
+        return [n for n in names if n != "conductivity"]

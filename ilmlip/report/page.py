@@ -113,6 +113,12 @@ def caption(name: str) -> str:
         "figure": "Errors of every model at every composition",
         "errors_figure": "Errors against the composition",
         "ion_energies_figure": "Energies per ion beside the labels' own difference",
+        "md_figure": "Temperature, density, energy and largest force of each MD run",
+        "observables_figure": "Radial distribution functions and mean-square displacements",
+        "densities_figure": "Density against temperature",
+        "compressibility_figure": "Density against pressure, with the Tait equation",
+        "validation_figure": "Energies along the MD runs, model and reference",
+        "committee_figure": "Spread of the committee and true error along the MD runs",
     }
     return known.get(name, name.replace("_", " ").capitalize())
 

@@ -41,7 +41,7 @@ class Course:
 
 
 def write_csv(path: Path, courses: Sequence[Course]) -> None:
-    """A line a run: what it is of, how it ended, and its means over the second half."""
+    """One line per run: what it is of, how it ended, and its means."""
     about = list(courses[0].about)
     columns = [name for mean in MEANS for name in (mean, f"{mean}_stderr")]
     with path.open("w", encoding="utf-8", newline="") as out:
@@ -85,13 +85,17 @@ def page(courses: Sequence[Course], lacking: int) -> str:
     head += ["pressure, bar", "drift of what is conserved, meV/atom/ps"]
     left = f"\n{lacking} runs have no result.\n" if lacking else ""
     return (
-        "# Dynamics with the models\n\nMeans over the second half of each run, with standard errors "
-        f"by blocks.\n\n{markdown(head, rows)}\n{left}\n![Course of the runs]({FIGURE})\n"
+        "# Dynamics with the models\n\nMeans over the second half of each run, of a ladder of "
+        "pressures at the first one after it settled, with standard errors by blocks; none of a run "
+        f"that became unstable or is too short for an error.\n\n{markdown(head, rows)}\n{left}\n"
+        f"![Course of the runs]({FIGURE})\n"
     )
 
 
 def _mean(values: Mapping[str, Any], name: str) -> str:
-    error = values.get(f"{name}_stderr", 0.0)
+    if name not in values:
+        return "–"
+    error = values[f"{name}_stderr"]
     if error <= 1e-9 * abs(values[name]):  # none, or of rounding alone: what the ensemble fixes
         return f"{values[name]:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(error))))

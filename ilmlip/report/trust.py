@@ -59,15 +59,20 @@ def page(found: Sequence[Trusted], lacking: int) -> str:
         "squares. Spearman's ρ is 1 where the spread ranks the error without fail and 0 where it says "
         "nothing; over frames only what differs between frames counts. An error above the spread is "
         f"one that all members share.\n\n{markdown(head, rows)}\n{left}\n"
-        f"![Spread and error]({FIGURE})\n"
+        + (f"![Spread and error]({FIGURE})\n" if found else "")
     )
 
 
-def draw(path: Path, found: Sequence[Trusted]) -> None:
-    """Left: spread and error over time. Right: error against spread in bins."""
+def draw(path: Path, found: Sequence[Trusted]) -> bool:
+    """Left: spread and error over time. Right: error against spread in bins.
+
+    Returns whether there was anything to draw.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    if not found:
+        return False
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -99,6 +104,7 @@ def draw(path: Path, found: Sequence[Trusted]) -> None:
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.savefig(path, dpi=130, metadata={"Software": None})
+    return True
 
 
 def _plain_numbers(axis: Any) -> None:

@@ -77,18 +77,24 @@ def page(found: Sequence[Validated], lacking: int) -> str:
     return (
         f"# Models in their own dynamics\n\n{said}\n\nFrames of each run, labelled by the study's "
         "reference: mean absolute errors there (in testing, at the same composition).\n\n"
-        f"{markdown(head, rows)}\n{left}\n![Energies over time]({FIGURE})\n"
+        f"{markdown(head, rows)}\n{left}\n"
+        + (f"![Energies over time]({FIGURE})\n" if found else "")
     )
 
 
-def draw(path: Path, found: Sequence[Validated]) -> None:
-    """Energy over time of each run: the reference's, the model's, and the model's less its shift."""
+def draw(path: Path, found: Sequence[Validated]) -> bool:
+    """Energy over time of each run: the reference's, the model's, and the model's less its shift.
+
+    Returns whether there was anything to draw.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     shown = found[:MOST]
     columns = min(3, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
+    if not found:
+        return False
     figure = Figure(figsize=(4.2 * columns, 3.0 * rows + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -110,3 +116,4 @@ def draw(path: Path, found: Sequence[Validated]) -> None:
         axes[0].plot([], [], style, markersize=3, linewidth=0.8, label=name)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     figure.savefig(path, dpi=130, metadata={"Software": None})
+    return True

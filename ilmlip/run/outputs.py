@@ -53,7 +53,7 @@ def lay_out(
         {
             name: str(store.folder(key) / file)
             for name, (key, file) in outputs.items()
-            if outcome.settled.get(key) in THERE
+            if outcome.settled.get(key) in THERE and (store.folder(key) / file).is_file()
         }
         for outputs in plan.outputs
     ]

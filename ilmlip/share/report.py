@@ -39,7 +39,11 @@ def report(study: Study, plan: Plan, store: Store, now: datetime) -> str:
         if state == "cached" and (result := store.result(key)) is not None
     }
     outputs = [
-        {n: store.folder(k) / f for n, (k, f) in named.items() if k in results}
+        {
+            n: store.folder(k) / f
+            for n, (k, f) in named.items()
+            if k in results and f in results[k].files  # a figure that would be empty is not written
+        }
         for named in plan.outputs
     ]
     spec = study.spec

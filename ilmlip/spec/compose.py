@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ilmlip.errors import SpecError
+from ilmlip.private import need
 from ilmlip.spec.defaults import layers, merged
 from ilmlip.spec.shipped import groups, option_file, options, shipped
 from ilmlip.spec.yaml_file import check_data, shown
@@ -78,6 +79,7 @@ def setting(text: str, where: str, beside: Path | None) -> Setting:
         given = () if parsed.value() is None or parsed.value() == "" else (parsed.value(),)
         return Setting(key, (), given, where, key in groups(), deletes=True)
     raw = _elements(parsed, where, beside)
+    need(Override, "_convert_value", "_get_value_element_as_str")
     values = tuple(Override._convert_value(one) for one in raw)
     texts = tuple(Override._get_value_element_as_str(one) for one in raw)
     for one in values:
@@ -90,6 +92,7 @@ def _elements(parsed: Any, where: str, beside: Path | None) -> list[Any]:
     from hydra.core.override_parser.types import Glob, Sweep
 
     if not parsed.is_sweep_override():
+        need(parsed, "_value")
         return [parsed._value]
     key, value = parsed.key_or_group, parsed.value()
     if isinstance(value, Glob):
@@ -210,6 +213,7 @@ def _no_resolvers() -> Iterator[None]:
     """Take away every resolver (oc.env and the like) while a spec is composed or resolved."""
     from omegaconf.basecontainer import BaseContainer
 
+    need(BaseContainer, "_resolvers")
     kept = dict(BaseContainer._resolvers)
     BaseContainer._resolvers.clear()
     try:

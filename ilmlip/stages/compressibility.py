@@ -37,14 +37,14 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     ]
     write_csv(work, found)
     (work / PAGE).write_text(page(found, len(params.runs) - len(found)), encoding="utf-8")
-    draw(work / FIGURE, found)
+    figures = (FIGURE,) if draw(work / FIGURE, found) else ()
     values: dict[str, Any] = {"runs": len(found)}
     for name in ("tait", "fluctuation"):
         known = [getattr(one, name) for one in found if getattr(one, name) is not None]
         if known:
             middle = [one.compressibility if name == "tait" else one for one in known]
             values[name] = float(np.median([estimate.value for estimate in middle]))
-    return Output((TABLE, LADDER, PAGE, FIGURE), values)
+    return Output((TABLE, LADDER, PAGE, *figures), values)
 
 
 def climbed(about: Described, made: Run, given: Given) -> Ladder:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ilmlip.chemistry.boxes import read
 from ilmlip.engines import lammps, model_dynamics, nequip, nequip_package
-from ilmlip.engines.model_dynamics import TRAJECTORY, Every
+from ilmlip.engines.model_dynamics import TRAJECTORY, WALL_TIME, Every
 from ilmlip.engines.thermo import THERMO
 from ilmlip.errors import StageError
 from ilmlip.observables.series import FEWEST_BLOCKS, mean_and_error
@@ -42,10 +44,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     Writes trajectory.extxyz.gz (from step 0 on) and thermo.csv. A run that was killed goes on from
     its last restart.
 
-    values: `stable`, and if not `reason`; `steps`; of the second half of what was run (of a ladder: at
-    its first pressure) `NAME` and
+    values: `stable`, and if not `reason`; `steps`; of the times that `counts` `NAME` and
     `NAME_stderr` of temperature, density, potential energy and pressure, and the `drift` of what is
-    conserved, meV/atom/ps.
+    conserved, meV/atom/ps. No means of a run that became unstable before those times ended.
     """
     start = start_of(inputs.one("structure").path) * params.supercell
     calculator, elements = _calculator(inputs)
@@ -65,16 +66,20 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         inputs.earlier,
         params.engine,
     )
+    values: dict[str, Any] = {
+        "stable": not ended.reason,
+        **({"reason": ended.reason} if ended.reason else {}),
+        "steps": ended.steps,
+        "of_steps": round(params.run.whole() / params.run.timestep),
+        "n_atoms": len(start),
+    }
+    if not became_unstable(params.run, values):
+        values |= summary(params.run, work / THERMO)
+        if params.engine == "ase" or params.run.kind != "npt":  # LAMMPS's wanders in npt
+            values |= drift(first_rung(params.run, work / THERMO), len(start))
     return Output(
         (TRAJECTORY, THERMO),
-        {
-            "stable": not ended.reason,
-            **({"reason": ended.reason} if ended.reason else {}),
-            "steps": ended.steps,
-            "of_steps": round(params.run.whole() / params.run.timestep),
-            "n_atoms": len(start),
-            **summary(first_rung(params.run, work / THERMO), len(start)),
-        },
+        values,
         nequip.tools() | (lammps.tools() if params.engine == "lammps" else {}),
         {"went_on_from_step": ended.begun},
     )
@@ -106,23 +111,56 @@ def first_rung(run: Run, table: Path) -> dict[str, Any]:
     return {name: values[there] for name, values in columns.items()}
 
 
-def summary(columns: dict[str, Any], n_atoms: int) -> dict[str, float]:
-    """Means with standard errors over the second half of a run, and the drift of what is conserved.
+def counts(run: Run, times: Any, end: float) -> NDArray[np.bool_]:
+    """Which times (fs) of a run that lasted until `end` its averages are taken over.
 
-    The error is by blocks (`mean_and_error`); left out of a run that is too short for one.
+    The last half; of a ladder the time at its first pressure after it settled there.
     """
-    found: dict[str, float] = {}
-    last = len(columns["step"]) // 2
-    for name in AVERAGED:
-        values = columns[name][last:]
-        found[name] = float(np.mean(values))
-        if len(values) >= FEWEST_BLOCKS:
-            found[f"{name}_stderr"] = mean_and_error(values)[1]
+    half = run.timestep / 2
+    time = np.asarray(times, float)
+    if run.pressures:
+        return np.asarray((time > run.settle + half) & (time < run.span() + half))
+    return np.asarray(time >= end / 2 - half)
+
+
+def is_broken(values: Mapping[str, Any]) -> bool:
+    """Whether a run (`values` of its result) became unstable; one that its wall time ended did not."""
+    return not (values.get("stable", True) or str(values.get("reason", "")).startswith(WALL_TIME))
+
+
+def became_unstable(run: Run, values: Mapping[str, Any]) -> str:
+    """When and why a run (the `values` of its result) broke before what `counts` ended, or empty."""
+    if not is_broken(values):
+        return ""
+    time = float(values["steps"]) * run.timestep
+    if run.pressures and time >= run.span() - run.timestep / 2:
+        return ""
+    return f"the run became unstable at {time / 1000:g} ps: {values.get('reason', '')}"
+
+
+def summary(run: Run, table: Path) -> dict[str, float]:
+    """Means with standard errors (`mean_and_error`) of what `counts` in thermo.csv.
+
+    Empty where that is too short for an error.
+    """
+    columns = model_dynamics.read_thermo(table)
     time = columns["time_fs"]
-    if len(time) > 2:
-        slope = float(np.polyfit(time, columns["conserved_eV"], 1)[0])
-        found["drift"] = 1e6 * slope / n_atoms  # eV/fs to meV/ps
+    there = counts(run, time, float(time[-1]))
+    found: dict[str, float] = {}
+    if there.sum() < FEWEST_BLOCKS:
+        return found
+    for name in AVERAGED:
+        found[name], found[f"{name}_stderr"] = mean_and_error(columns[name][there])
     return found
+
+
+def drift(columns: dict[str, Any], n_atoms: int) -> dict[str, float]:
+    """Slope of what the equations of motion conserve, meV/atom/ps."""
+    time = columns["time_fs"]
+    if len(time) <= 2:
+        return {}
+    slope = float(np.polyfit(time, columns["conserved_eV"], 1)[0])
+    return {"drift": 1e6 * slope / n_atoms}  # eV/fs to meV/ps
 
 
 def seconds(params: Params) -> float:
@@ -132,7 +170,7 @@ def seconds(params: Params) -> float:
 
 STAGE = Stage(
     "md",
-    1,
+    2,
     Params,
     run,
     Resources(cores=1, memory_gb=2.0, seconds=120),

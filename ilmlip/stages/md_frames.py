@@ -10,6 +10,7 @@ from ilmlip.errors import StageError
 from ilmlip.observables.selection import evenly
 from ilmlip.record import Record, field
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.md import is_broken
 
 FRAMES = "trajectory.extxyz"
 
@@ -24,9 +25,13 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Take `count` frames of role `md`, without the first; writes trajectory.extxyz.
 
     They carry `time_fs`, and of the model `model_energy` (eV) alone. A run that a guard ended
-    may have fewer: then all of them. Raises StageError if there is none but the first.
+    may have fewer: then all of them, without the one at which it broke: no liquid's, its error would
+    be most of any mean. Raises StageError if there is none but the first.
     """
-    frames = list(read_trajectory(inputs.one("md").path / TRAJECTORY))
+    one = inputs.one("md")
+    frames = list(read_trajectory(one.path / TRAJECTORY))
+    if is_broken(one.values) and len(frames) > 2:
+        frames = frames[:-1]
     last = len(frames) - 1
     if last < 1:
         raise StageError("the run has no frame but its start; keep frames more often")
@@ -41,4 +46,4 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output((FRAMES,), {"n_frames": len(taken)})
 
 
-STAGE = Stage("md_frames", 1, Params, run, Resources(memory_gb=0.7, seconds=2))
+STAGE = Stage("md_frames", 2, Params, run, Resources(memory_gb=0.7, seconds=2))

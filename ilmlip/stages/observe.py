@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +14,17 @@ from numpy.typing import NDArray
 from ilmlip.chemistry.bonds import IonBonds, bonds_of, repeated
 from ilmlip.engines.model_dynamics import TRAJECTORY, read_trajectory
 from ilmlip.engines.thermo import THERMO
-from ilmlip.observables import (
-    conductivity,
-    pairs,
-    periodic,
-    scattering,
-    stability,
-    structure,
-    transport,
-)
+from ilmlip.observables import stability, transport
 from ilmlip.observables.compressibility import fluctuation_compressibility
 from ilmlip.observables.density import mean_density
-from ilmlip.observables.series import Estimate, drift, settled
+from ilmlip.observables.series import FEWEST_BLOCKS, drift, settled
 from ilmlip.record import Record, field
 from ilmlip.spec.ensemble import Run
 from ilmlip.stages.base import Inputs, Output, Resources, Stage
-from ilmlip.stages.md import first_rung, start_of
+from ilmlip.stages.ion_averages import Ions, moving, named, pairing, scattering_of, shells
+from ilmlip.stages.md import became_unstable, counts, first_rung, start_of
 
 SUMMARY, CURVES = "observables.json", "curves.npz"
-M2_PER_S = 1e-5
-"""1 Å²/fs in m²/s."""
-BINS = 0.05
-"""Å."""
-Q_MAX, Q_SMALL = 4.0, 0.6
-"""Å⁻¹: how far S(q) goes, and up to where it is extrapolated to q = 0."""
-FARTHEST = 10.0
-"""Å that g(r) goes to, where the box allows."""
 Array = NDArray[np.float64]
 
 
@@ -55,44 +39,43 @@ class Params(Record):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Observables of role `md`, whose start was role `structure`; writes SUMMARY and CURVES.
 
-    values: what could be had, `NAME` and `NAME_stderr`: density (g/cm³, of the last half; `settled_ps`
-    from where it is in equilibrium; `drift_g_cm3_ps`, `drifts`), `compressibility` by fluctuations
-    (1/bar), `bonds_hold` with `first_broken`, `peak_A_B_A`, `minimum_A_B_A` and `coordination_A_B` of
-    the ions' centres, `lifetime_continuous_A_B` and `lifetime_intermittent_A_B` of pairs (ps), `s_0`
-    and `compressibility_s_0` (1/bar) by S(q → 0),
-    `diffusion_ION` (m²/s, with `regime_ION`), `conductivity` and `conductivity_nernst_einstein` (S/m),
-    `transference_ION`. `reasons`: what is not there, and why. Of a ladder of pressures density and
-    compressibility are those at the first one.
+    Averages are over what `md.counts` of the run. values: what could be had, `NAME` and
+    `NAME_stderr`: density (g/cm³; `settled_ps` from where it is in equilibrium; `drift_g_cm3_ps`,
+    `drifts`), `compressibility` by fluctuations (1/bar), `bonds_hold` with `first_broken` (of the
+    whole run), `peak_A_B_A`, `minimum_A_B_A` and `coordination_A_B` of the ions' centres,
+    `lifetime_continuous_A_B` and `lifetime_intermittent_A_B` of pairs (ps), `s_0` and
+    `compressibility_s_0` (1/bar) by S(q → 0), `regime_ION` and `regime_conductivity`, and where these
+    are diffusive `diffusion_ION` (m²/s), `conductivity` and `conductivity_nernst_einstein` (S/m) and,
+    of more than one salt, `transference_ION`. `reasons`: what is not there, and why.
     """
     one = inputs.one("md")
-    columns = first_rung(params.run, one.path / THERMO)
     values: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-
-    def tried(name: str, made: Callable[[], dict[str, Any]]) -> None:
-        try:
-            values.update(made())
-        except ValueError as error:
-            reasons[name] = str(error)
-
     curves: dict[str, Array] = {}
+    tell = Tell(values, reasons)
     frames = list(read_trajectory(one.path / TRAJECTORY))
-    volume = np.array([frame.get_volume() for frame in frames])
+    columns = first_rung(params.run, one.path / THERMO)
+    end = float(columns["time_fs"][-1])
+    broke = became_unstable(params.run, one.values)
     if params.run.kind == "npt":
-        mass = columns["density_g_cm3"][0] * volume[0]
-        tried("density", lambda: density(columns))
-        tried("compressibility", lambda: fluctuations(columns, mass, params.run.temperature))
+        there = counts(params.run, columns["time_fs"], end)
+        counted = {name: column[there] for name, column in columns.items()}
+        mass = columns["density_g_cm3"][0] * frames[0].get_volume()
+        why = broke or too_short(int(there.sum()), "lines of thermo.csv")
+        tell.unless(why, "density", lambda: density(columns, counted))
+        tell.unless(
+            why,
+            "compressibility",
+            lambda: fluctuations(counted, mass, params.run.temperature),
+        )
     if params.ions:
         try:
             seen = ions_seen(params, start_of(inputs.one("structure").path), frames)
         except ValueError as error:
             reasons["ions"] = str(error)
         else:
-            tried("stability", lambda: held(seen))
-            tried("structure", lambda: shells(seen, curves))
-            tried("transport", lambda: moving(seen, params, curves))
-            tried("lifetimes", lambda: pairing(seen, params, values))
-            tried("scattering", lambda: scattering_of(seen, params, curves))
+            tell.unless("", "stability", lambda: held(seen))
+            of_ions(params, seen, end, broke, tell, curves)
     if reasons:
         values["reasons"] = reasons
     (work / SUMMARY).write_text(
@@ -102,36 +85,87 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output((SUMMARY, CURVES), values)
 
 
-def named(name: str, estimate: Estimate, unit: float = 1.0) -> dict[str, float]:
-    """A value and its standard error by their names."""
-    value, error = float(estimate.value * unit), float(estimate.error * unit)
-    return {name: value, f"{name}_stderr": error}
+@dataclass(frozen=True)
+class Tell:
+    """What could be had, and why the rest could not."""
+
+    values: dict[str, Any]
+    reasons: dict[str, str]
+
+    def unless(self, why: str, name: str, made: Callable[[], dict[str, Any]]) -> None:
+        """Add what `made` gives; where there is a reason not to, or it finds one, that reason."""
+        if why:
+            self.reasons[name] = why
+            return
+        try:
+            self.values.update(made())
+        except ValueError as error:
+            self.reasons[name] = str(error)
 
 
-def density(columns: dict[str, Array]) -> dict[str, Any]:
-    """Mean of the last half, from where on it is settled, and whether that half drifts."""
-    values, time = columns["density_g_cm3"], columns["time_fs"]
-    mean = mean_density(values)
+def too_short(there: int, what: str, needed: int = FEWEST_BLOCKS) -> str:
+    """The reason why so few give no mean with an error, or empty."""
+    if there >= needed:
+        return ""
+    return f"run too short: {there} {what} count, {needed} are needed"
+
+
+def of_ions(
+    params: Params, seen: Seen, end: float, broke: str, tell: Tell, curves: dict[str, Array]
+) -> None:
+    """How the ions stand and move in the frames that count, if they are still the salt's ions."""
+    there = np.flatnonzero(counts(params.run, seen.times, end))
+    broken = tell.values.get("broken_for_good_ps")
+    if broken is not None and not (len(there) and broken > seen.times[there[-1]] / 1000):
+        broke = broke or f"a bond broke for good at {broken:g} ps: its ion is no longer the salt's"
+    why = broke or too_short(len(there), "frames")
+    if not why:
+        try:
+            part = seen.during(there)
+            ions = Ions.of(
+                part.positions, part.cells, part.times, part.bonds, part.masses, part.ions
+            )
+        except ValueError as error:
+            why = str(error)
+    if why:
+        tell.reasons.update(
+            dict.fromkeys(("structure", "transport", "lifetimes", "scattering"), why)
+        )
+        return
+    charges = {name: params.ions[name].charge for name in ions.paths}
+    temperature = params.run.temperature
+    tell.unless("", "structure", lambda: shells(ions, curves))
+    why = too_short(len(there), "frames", transport.FEWEST_FRAMES)
+    tell.unless(why, "transport", lambda: moving(ions, charges, temperature, curves, tell.reasons))
+    tell.unless("", "lifetimes", lambda: pairing(ions, charges, tell.values))
+    tell.unless("", "scattering", lambda: scattering_of(ions, temperature, curves))
+
+
+def density(columns: dict[str, Array], counted: dict[str, Array]) -> dict[str, Any]:
+    """Mean of what counts, and whether it drifts; of all `columns` from where on it is settled."""
+    time = columns["time_fs"]
+    mean = mean_density(counted["density_g_cm3"], 0)
     step = float(time[1] - time[0]) / 1000
-    slope = drift(values[mean.start :], step)
+    slope = drift(counted["density_g_cm3"], step)
+    start = settled(columns["density_g_cm3"]).start
     return {
         **named("density", mean.mean),
         "density_deviation": mean.deviation,
-        "settled_ps": float(time[settled(values).start]) / 1000,
+        "settled_ps": float(time[start]) / 1000,
         **named("drift_g_cm3_ps", slope.slope),
         "drifts": slope.drifts,
     }
 
 
-def fluctuations(columns: dict[str, Array], mass: float, temperature: float) -> dict[str, Any]:
-    """κ_T of the last half."""
-    half = columns["density_g_cm3"][len(columns["density_g_cm3"]) // 2 :]
-    return named("compressibility", fluctuation_compressibility(mass / half, temperature))
+def fluctuations(counted: dict[str, Array], mass: float, temperature: float) -> dict[str, Any]:
+    """κ_T of what counts; mass in g/cm³ Å³."""
+    volumes = mass / counted["density_g_cm3"]
+    return named("compressibility", fluctuation_compressibility(volumes, temperature))
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The frames of a run as arrays, and the paths of its ions."""
+    """Frames of a run as arrays, and what its atoms are."""
 
     positions: Array
     """(frames, atoms, 3), Å."""
@@ -140,13 +174,22 @@ class Seen:
     times: Array
     """(frames,), fs, equally spaced."""
     symbols: Sequence[str]
+    masses: Array
+    """(atoms,), u."""
     bonds: NDArray[np.int64]
     lengths: Array
     """(bonds,), Å."""
-    kinds: dict[str, Array]
-    """By ion, paths of the centres of mass (frames, ions, 3), Å."""
-    masses: dict[str, float]
-    """Of one ion, u."""
+    ions: NDArray[np.str_]
+    """(atoms,): the name of each atom's ion."""
+
+    def during(self, frames: NDArray[np.int64]) -> Seen:
+        """Some of the frames, which follow one another."""
+        return replace(
+            self,
+            positions=self.positions[frames],
+            cells=self.cells[frames],
+            times=self.times[frames],
+        )
 
 
 def ions_seen(params: Params, start: Any, frames: Sequence[Any]) -> Seen:
@@ -159,18 +202,16 @@ def ions_seen(params: Params, start: Any, frames: Sequence[Any]) -> Seen:
     times = np.array([frame.info["time_fs"] for frame in frames])
     if len(times) > 2 and not np.isclose(times[-1] - times[-2], times[1] - times[0]):
         frames, times = frames[:-1], times[:-1]  # the frame at which a guard tripped
-    r = np.array([frame.positions for frame in frames])
-    h = np.array([frame.cell.array for frame in frames])
-    ids = periodic.ions_of(r.shape[1], bonds)
-    mass = frames[0].get_masses()
-    centres = periodic.centres(periodic.unwrap(r, h, bonds), ids, mass)
-    names = np.tile(start.arrays["ion_type"], copies)
-    first = {str(name): int(np.flatnonzero(names == name)[0]) for name in np.unique(names)}
     return Seen(
-        r, h, times, frames[0].get_chemical_symbols(), bonds, lengths,
-        {name: centres[:, np.unique(ids[names == name])] for name in first},
-        {name: float(mass[ids == ids[i]].sum()) for name, i in first.items()},
-    )  # fmt: skip
+        np.array([frame.positions for frame in frames]),
+        np.array([frame.cell.array for frame in frames]),
+        times,
+        frames[0].get_chemical_symbols(),
+        frames[0].get_masses(),
+        bonds,
+        lengths,
+        np.tile(start.arrays["ion_type"], copies),
+    )
 
 
 def held(seen: Seen) -> dict[str, Any]:
@@ -187,98 +228,9 @@ def held(seen: Seen) -> dict[str, Any]:
         at = float(seen.times[event.frame]) / 1000
         values["first_broken"] = f"{a}–{b} {what} at {at:g} ps ({event.length:.2f} Å)"
         values["first_broken_ps"] = at
+    if lasting := [event.frame for event in found.broken if event.until is None]:
+        values["broken_for_good_ps"] = float(seen.times[min(lasting)]) / 1000
     return values
 
 
-def shells(seen: Seen, curves: dict[str, Array]) -> dict[str, Any]:
-    """g(r) of the centres of mass of each two kinds of ions over the last half, and first shells."""
-    names = list(seen.kinds)
-    both = np.concatenate([seen.kinds[name] for name in names], axis=1)
-    ends = np.cumsum([0, *(seen.kinds[name].shape[1] for name in names)])
-    half = len(both) // 2
-    cells = seen.cells[half:]
-    farthest = min(FARTHEST, periodic.smallest_height(cells) / 2)
-    found: dict[str, Any] = {}
-    for i, one in enumerate(names):
-        for j, other in list(enumerate(names))[i:]:
-            a, b = np.arange(ends[i], ends[i + 1]), np.arange(ends[j], ends[j + 1])
-            if i == j and len(a) < 2:
-                continue
-            g = structure.rdf(both[half:], cells, a, b, farthest, int(farthest / BINS))
-            curves |= {f"g_{one}_{other}_r": g.r, f"g_{one}_{other}": g.g}
-            try:
-                shell = structure.first_shell(g)
-            except ValueError:
-                continue  # no shell up to half the box
-            found[f"peak_{one}_{other}_A"] = shell.peak
-            found[f"minimum_{one}_{other}_A"] = shell.minimum
-            found |= named(f"coordination_{one}_{other}", shell.number)
-    return found
-
-
-def pairing(seen: Seen, params: Params, values: dict[str, Any]) -> dict[str, Any]:
-    """How long ions of opposite charge stay in each other's first shell, over the last half.
-
-    Both lifetimes in ps; one whose correlation has not decayed in half of that time is left out.
-    """
-    half = len(seen.times) // 2
-    step = float(seen.times[1] - seen.times[0]) / 1000 if len(seen.times) > 1 else 0.0
-    found: dict[str, Any] = {}
-    for one, other in itertools.product(seen.kinds, repeat=2):
-        name = f"minimum_{one}_{other}_A"
-        if name not in values or params.ions[one].charge * params.ions[other].charge >= 0:
-            continue
-        paths = seen.kinds[one][half:], seen.kinds[other][half:]
-        together = pairs.contacts(*paths, seen.cells[half:], values[name])
-        for word, lifetime in (
-            ("continuous", pairs.continuous_lifetime),
-            ("intermittent", pairs.intermittent_lifetime),
-        ):
-            found_one = lifetime(together, step)
-            if found_one.decayed:
-                found |= named(f"lifetime_{word}_{one}_{other}", found_one.time)
-    if not found:
-        raise ValueError("no pair of opposite charge has a shell that it leaves within the run")
-    return found
-
-
-def scattering_of(seen: Seen, params: Params, curves: dict[str, Array]) -> dict[str, Any]:
-    """S(q) of the ions' centres of mass over the last half, and S(0) with its κ_T (1/bar).
-
-    κ_T only of one salt: in a mixture S(0) holds fluctuations of composition, too.
-    """
-    half = len(seen.times) // 2
-    both = np.concatenate([path[half:] for path in seen.kinds.values()], axis=1)
-    found = scattering.structure_factor(both, seen.cells[half:], Q_MAX)
-    curves |= {"s_q_per_A": found.q, "s_q": found.s}
-    if len(seen.kinds) > 2:
-        return {}
-    zero, kappa = scattering.structure_compressibility(found, params.run.temperature, Q_SMALL)
-    return {**named("s_0", zero), **named("compressibility_s_0", kappa)}
-
-
-def moving(seen: Seen, params: Params, curves: dict[str, Array]) -> dict[str, Any]:
-    """Diffusion of each kind of ion, seen from the centre of mass; conductivity, transference."""
-    step = float(seen.times[1] - seen.times[0]) if len(seen.times) > 1 else 0.0
-    paths = periodic.barycentric(seen.kinds, seen.masses)
-    found: dict[str, Any] = {}
-    diffusion: dict[str, Estimate] = {}
-    for name, path in paths.items():
-        one = transport.diffusion(path, step)
-        diffusion[name] = one.coefficient
-        found |= named(f"diffusion_{name}", one.coefficient, M2_PER_S)
-        found[f"regime_{name}"] = one.regime
-        curves |= {f"msd_{name}_fs": one.times, f"msd_{name}": one.displacement}
-    volume, temperature = float(periodic.volumes(seen.cells).mean()), params.run.temperature
-    charges = {name: params.ions[name].charge for name in paths}
-    numbers = {name: path.shape[1] for name, path in paths.items()}
-    alone = conductivity.nernst_einstein(diffusion, charges, numbers, volume, temperature)
-    together = conductivity.onsager(paths, charges, volume, temperature, step)
-    found |= named("conductivity_nernst_einstein", alone)
-    found |= named("conductivity", together.conductivity)
-    for name, share in together.transference.items():
-        found |= named(f"transference_{name}", share)
-    return found
-
-
-STAGE = Stage("observe", 2, Params, run, Resources(memory_gb=2.0, seconds=10))
+STAGE = Stage("observe", 3, Params, run, Resources(memory_gb=2.0, seconds=10))

@@ -32,6 +32,7 @@ class Params(Record):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Gather role `observed` into TABLE, PAGE, FIGURE and DENSITIES, the density against temperature.
 
+    A figure that would be empty is not written.
     values: runs, and those whose bonds hold.
     """
     found = []
@@ -46,14 +47,15 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     (work / PAGE).write_text(
         page(found, fits, len(params.runs) - len(found), params.source), encoding="utf-8"
     )
-    draw(work / FIGURE, found)
+    figures = [FIGURE] if draw(work / FIGURE, found) else []
     points = {
         name: [(m.temperature, m.density, m.error) for m in of if m.pressure < AMBIENT]
         for name, of in params.measured.items()
     }
-    draw_densities(work / DENSITIES, found, points, params.source)
+    if draw_densities(work / DENSITIES, found, points, params.source):
+        figures.append(DENSITIES)
     hold = sum(one.values.get("bonds_hold") is True for one in found)
-    return Output((TABLE, PAGE, FIGURE, DENSITIES), {"runs": len(found), "bonds_hold": hold})
+    return Output((TABLE, PAGE, *figures), {"runs": len(found), "bonds_hold": hold})
 
 
 AMBIENT = 2.0
@@ -105,4 +107,4 @@ def lines(found: Sequence[Observed]) -> list[Line]:
     return made
 
 
-STAGE = Stage("observe_report", 2, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("observe_report", 3, Params, run, Resources(memory_gb=0.7, seconds=4))

@@ -46,12 +46,12 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             for row in zip(one.times, one.spread, one.error, strict=True):
                 writer.writerow([*about, *(f"{value:.6g}" for value in row)])
     (work / PAGE).write_text(page(found, len(params.runs) - len(found)), encoding="utf-8")
-    draw(work / FIGURE, found)
+    figures = (FIGURE,) if draw(work / FIGURE, found) else ()
     values: dict[str, float] = {"runs": len(found)}
     for name in ("spearman_atoms", "spearman_frames", "calibration"):
         if own := [v for one in found if (v := getattr(one, name)) is not None]:
             values[name] = float(np.median(own))
-    return Output((TABLE, PAGE, FIGURE), values)
+    return Output((TABLE, PAGE, *figures), values)
 
 
 def trusted(described: Described, committee: Given, labelled: Given) -> Trusted:

@@ -51,8 +51,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
                 writer.writerow([*about, quantity, *numbers])
     lacking = len(params.runs) - len(found)
     (work / PAGE).write_text(page(found, lacking), encoding="utf-8")
-    draw(work / FIGURE, found)
-    return Output((TABLE, PAGE, FIGURE), {"runs": len(found), **ratios(found)})
+    figures = (FIGURE,) if draw(work / FIGURE, found) else ()
+    return Output((TABLE, PAGE, *figures), {"runs": len(found), **ratios(found)})
 
 
 _ROLES = ("evaluation", "testing", "dataset")

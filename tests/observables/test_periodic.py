@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import autoregressive
 
+from ilmlip.observables import transport
 from ilmlip.observables.periodic import (
     barycentric,
     centres,
+    images,
     minimum_image,
     neighbours,
     smallest_height,
@@ -96,7 +98,51 @@ def test_a_cell_that_breathes_adds_no_diffusion() -> None:
     moved = found[steps:] - found[:-steps]
     assert np.mean(moved**2) == pytest.approx(steps * 0.5**2, rel=0.15)
     at_rest, cells = breathing(200, 20, 0.0)
-    np.testing.assert_allclose(unwrap(at_rest, cells), at_rest, atol=1e-9)
+    np.testing.assert_allclose(unwrap(at_rest, cells), at_rest[:1].repeat(200, axis=0), atol=1e-9)
+
+
+def changing(kind: str, frames: int) -> np.ndarray:
+    """Cells (frames, 3, 3) that fluctuate by 1 %: in size, or in each component of a skewed cell."""
+    rng = np.random.default_rng(8)
+    if kind == "isotropic":
+        return (1 + 0.01 * autoregressive(rng, (frames,), 0.9))[:, None, None] * CUBE
+    strain = 0.01 * autoregressive(rng, (3, 3, frames), 0.9).transpose(2, 0, 1)
+    return np.asarray(SKEWED @ (np.eye(3) + (strain + strain.transpose(0, 2, 1)) / 2))
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "skewed"])
+def test_wrapped_and_unwrapped_positions_give_one_path(kind: str) -> None:
+    """Molecules of two atoms in a cell that fluctuates: the same paths, and D, from any images.
+
+    Each frame scales the centres with the cell and adds a hop, as a barostat does; by the end they
+    are several cells away.
+    """
+    frames, hop, rng = 3000, 0.3, np.random.default_rng(9)
+    cells = changing(kind, frames)
+    hops = rng.normal(0, hop, (frames, 15, 3))
+    middle = np.empty((frames, 15, 3))
+    middle[0] = rng.uniform(0, 10, (15, 3))
+    for k in range(1, frames):
+        middle[k] = middle[k - 1] @ np.linalg.inv(cells[k - 1]) @ cells[k] + hops[k]
+    arm = rng.normal(size=(frames, 15, 3))
+    arm = np.cumsum(0.1 * arm, axis=0) + arm[:1]
+    arm *= 0.7 / np.linalg.norm(arm, axis=-1, keepdims=True)
+    true = np.stack([middle + arm, middle - arm], axis=2).reshape(frames, 30, 3)
+    folded = np.array([wrapped(r, cell) for r, cell in zip(true, cells, strict=True)])
+    assert np.abs(true @ np.linalg.inv(cells)).max() > 2  # cells away
+    bonds, ids, masses = [[2 * k, 2 * k + 1] for k in range(15)], np.arange(30) // 2, np.ones(30)
+    paths = [unwrap(r, cells, bonds) for r in (true, folded)]
+    np.testing.assert_allclose(paths[0] - paths[0][0], paths[1] - paths[1][0], atol=1e-8)
+    moved = centres(paths[1], ids, masses)
+    expected = np.cumsum(np.concatenate([np.zeros((1, 15, 3)), hops[1:]]), axis=0)
+    found = [transport.diffusion(r, 1.0).coefficient for r in (moved, expected)]
+    assert found[0].value == pytest.approx(found[1].value, rel=0.02)
+    assert found[0].error == pytest.approx(found[1].error, rel=0.1)
+    # and in each frame whole molecules, at images of where they are
+    whole_there = images(folded, cells, bonds)
+    off = (whole_there - true) @ np.linalg.inv(cells)
+    np.testing.assert_allclose(off, np.round(off), atol=1e-9)
+    np.testing.assert_allclose(whole_there[:, ::2] - whole_there[:, 1::2], 2 * arm, atol=1e-9)
 
 
 def test_frames_too_rare_are_refused() -> None:
