@@ -33,9 +33,9 @@ def study_of(options: Namespace, words: Sequence[str] | None = None) -> tuple[St
 def checked(study: Study, plan: Plan, strict: bool) -> list[Finding]:
     """Lint's findings, told on stderr. Raises SpecError where they stop a run."""
     findings = lint(study, plan, Store(Path(study.spec.store)))
-    stopping = [f for f in findings if strict or f.severity == "error"]
+    stopping = [f for f in findings if stops(f, strict)]
     for finding in findings:
-        if finding not in stopping:
+        if finding not in stopping and finding.severity != "info":
             say(f"warning: {line(finding)}")
     if stopping:
         first, *others = stopping
@@ -45,6 +45,11 @@ def checked(study: Study, plan: Plan, strict: bool) -> list[Finding]:
             f"lint.silence.{first.code} if that is right here",
         )  # fmt: skip
     return findings
+
+
+def stops(finding: Finding, strict: bool) -> bool:
+    """Whether a finding stops a run."""
+    return finding.severity == "error" or (strict and finding.severity == "warning")
 
 
 def line(finding: Finding) -> str:

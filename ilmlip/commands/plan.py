@@ -83,7 +83,8 @@ def _tell(study: Study, made: Plan, strict: bool) -> list[Finding]:
         return checked(study, made, strict)
     findings = lint(study, made, Store(Path(study.spec.store)))
     for finding in findings:
-        say(f"{finding.severity}: {line(finding)}")
+        if finding.severity != "info":
+            say(f"{finding.severity}: {line(finding)}")
     return findings
 
 

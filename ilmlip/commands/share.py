@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ilmlip.commands import FAILED, OK, WRONG
-from ilmlip.commands.common import answer, line, print_table, study_of, write_output
+from ilmlip.commands.common import answer, line, print_table, stops, study_of, write_output
 from ilmlip.commands.place import must_exist
 from ilmlip.errors import SpecError
 from ilmlip.lint.run import lint as lint_study
@@ -21,7 +21,7 @@ def lint(options: Namespace) -> int:
     """Show what is bound to fail; exit status 2 where it stops a run."""
     study, plan, store = study_of(options)
     findings = lint_study(study, plan, store)
-    stops = any(options.strict or finding.severity == "error" for finding in findings)
+    stopped = any(stops(finding, options.strict) for finding in findings)
     if options.json:
         answer({"study": study.spec.name, "findings": [finding.data() for finding in findings]})
     else:
@@ -29,7 +29,7 @@ def lint(options: Namespace) -> int:
             print(f"{finding.severity}: {line(finding)}")
         count = f"{len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}"
         print(f"{study.spec.name}: {count}")
-    return WRONG if stops else OK
+    return WRONG if stopped else OK
 
 
 def freeze(options: Namespace) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "info"]
+"""An info is shown by `ilmlip lint` alone, and never stops a run."""
+ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
@@ -45,5 +47,7 @@ CODES: dict[str, str] = {
     "labels-implausible": "imported labels that are unusual for the units that are declared",
     "slurm-limits": "time limits that leave jobs of Slurm's no time, or ranks that do not fit cores",
     "sweep-no-effect": "a swept field that changes no task",
+    "option-no-effect": "a typed option whose values are all stated by the file",
+    "scale-differs": "values of the scale option that the file states differently (info)",
 }
 """What each code is about."""

@@ -9,7 +9,7 @@ from ilmlip.errors import SpecError
 from ilmlip.lint.cluster import limits
 from ilmlip.lint.compositions import compositions
 from ilmlip.lint.files import files
-from ilmlip.lint.finding import CODES, Finding
+from ilmlip.lint.finding import CODES, ORDER, Finding
 from ilmlip.lint.machine import compiling, machine, outside
 from ilmlip.lint.physics import cutoff, dynamics, frames, grid, labels
 from ilmlip.plan.graph import Plan, states
@@ -33,6 +33,8 @@ RULES = (
 )
 """Each rule with the sections that it reads: points that share those share its findings."""
 OF_MACHINE = ("program-missing", "pseudopotential-missing")
+LONGEST = 40
+"""Characters of a value that a finding repeats."""
 LABELLING = ("label", "series", "atom")
 """Stages whose tasks take the program and the pseudopotentials."""
 
@@ -53,10 +55,11 @@ def lint(study: Study, plan: Plan, store: Store | None = None) -> list[Finding]:
                 seen.add(same)
                 found.update(dict.fromkeys(rule(spec)))
     found.update(dict.fromkeys(idle(study, plan)))
+    found.update(dict.fromkeys(overruled(study)))
     left = [f for f in found if f.code not in silenced]
     if any(f.code in OF_MACHINE for f in left) and store is not None and _labelled(plan, store):
         left = [f for f in left if f.code not in OF_MACHINE]
-    return sorted(left, key=lambda f: f.severity)
+    return sorted(left, key=lambda f: ORDER.index(f.severity))
 
 
 def _labelled(plan: Plan, store: Store) -> bool:
@@ -91,4 +94,31 @@ def idle(study: Study, plan: Plan) -> Iterator[Finding]:
                 f"sweep.{key}",
                 f"{key} changes no task: all its values give the same results. Take it out of the "
                 "sweep",
+            )
+
+
+def short(value: str) -> str:
+    """A value cut to what a message may hold."""
+    return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+
+
+def overruled(study: Study) -> Iterator[Finding]:
+    """`option-no-effect` and `scale-differs`: values of options that files state differently."""
+    for one in study.overruled:
+        if one.without_effect:
+            names = ", ".join(n for n, _, _ in one.fields)
+            yield Finding(
+                "option-no-effect",
+                "warning",
+                one.option,
+                f"changes nothing, since the file states every value that differs: {names}. What a "
+                "file states wins over options; take it out of the file, or type the values",
+            )
+        else:
+            values = ", ".join(f"{n} {short(ours)} ({short(its)})" for n, ours, its in one.fields)
+            yield Finding(
+                "scale-differs",
+                "info",
+                one.option,
+                f"the file's values win over those of this option (in parentheses): {values}",
             )

@@ -18,7 +18,9 @@ import yaml
 from ilmlip.errors import SpecError
 from ilmlip.private import need
 from ilmlip.spec.defaults import layers, merged
+from ilmlip.spec.overruled import overruled
 from ilmlip.spec.shipped import groups, option_file, options, shipped
+from ilmlip.spec.study import Overruled
 from ilmlip.spec.yaml_file import check_data, shown
 
 PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*")
@@ -35,6 +37,8 @@ class Composed:
     """The file of each group's option."""
     files: tuple[Path, ...] = ()
     """The files that state values, the outermost first."""
+    overruled: tuple[Overruled, ...] = ()
+    """Options with fields that the files state differently."""
 
 
 @dataclass(frozen=True)
@@ -154,14 +158,30 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
         elif one.is_group:
             choices[one.key] = option_file(one.key, one.values[0], beside, one.where)
     under = merged(found.defaults, _options(choices, beside))
-    data: dict[str, Any] = merged(under, found.stated)
-    # values are set here, not by Hydra: it takes `store=x` for a group where a folder store/ lies
+    data: dict[str, Any] = _set(merged(under, found.stated), settings)
+    if isinstance(data.get("ensemble"), dict) and data["ensemble"].get("kind") == "none":
+        # no dynamics: neither an option's settings of it count nor, if none was typed, the file's
+        off = any(one.key == "ensemble" and one.is_group for one in settings)
+        stated = found.stated.get("ensemble")
+        kept = {**(stated if isinstance(stated, dict) and not off else {}), "kind": "none"}
+        data = _set({**merged(under, found.stated), "ensemble": kept}, settings)
+    typed = {one.key for one in settings if one.where.startswith("command line")}
+    seen = [
+        overruled(group, file, under, found.stated, group in typed)
+        for group, file in choices.items()
+        if group == "scale" or group in typed
+    ]
+    return Composed(data, choices, found.files, tuple(one for one in seen if one is not None))
+
+
+def _set(data: dict[str, Any], settings: Sequence[Setting]) -> dict[str, Any]:
+    """`data` with the typed fields; not by Hydra, which takes `store=x` for a group of that name."""
     for one in settings:
         if not one.is_group and one.deletes:
             data = _without(data, one)
         elif not one.is_group:
             data = assign(data, one.key, one.values[0], one.where)
-    return Composed(data, choices, found.files)
+    return data
 
 
 def _unchoose(choices: dict[str, Path], one: Setting) -> None:

@@ -242,7 +242,11 @@ class Ensemble(Record):
                 raise SpecError(f"ensemble.{name}", f"is missing; {self.kind} needs it")
             if given and name not in needed and not (name == "settle" and self.pressures):
                 beside = "a ladder of pressures" if self.pressures else self.kind
-                raise SpecError(f"ensemble.{name}", f"has no meaning for {beside}; leave it out")
+                said = f"has no meaning for {beside}; leave it out"
+                if self.kind == "none":
+                    said = "has no meaning, since there is no dynamics (ensemble.kind is none); "
+                    said += "leave it out, or choose ensemble=nvt, npt or nve"
+                raise SpecError(f"ensemble.{name}", said)
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ from ilmlip.spec.compose import (
 )
 from ilmlip.spec.locate import Sources, explain
 from ilmlip.spec.shipped import groups, package, shipped
-from ilmlip.spec.study import Frozen, Point, Study, shown_value
+from ilmlip.spec.study import Frozen, Overruled, Point, Study, shown_value
 from ilmlip.spec.types import Spec
 from ilmlip.spec.words import ONE_PLACE, split, typed_settings
 from ilmlip.spec.yaml_file import check_data, shown
@@ -79,6 +79,7 @@ class _Loader:
         self.beside = self.file.parent if self.file else None
         self.allow = allow
         self.read: list[str] = []
+        self.overruled: list[Overruled] = []
         self.digest = cache(file_digest)
         """Each file of labels is read once, however many points name it."""
         typed = typed_settings(texts, self.file, multirun)
@@ -203,9 +204,8 @@ class _Loader:
                 if chosen_options not in made:
                     made[chosen_options] = self._group(chosen, bool(by_group))
                 found.append(self._point(made[chosen_options], chosen))
-        return Study(
-            tuple(found), self._frozen(frozen), self.changed, tuple(dict.fromkeys(self.read))
-        )
+        read, differing = tuple(dict.fromkeys(self.read)), tuple(dict.fromkeys(self.overruled))
+        return Study(tuple(found), self._frozen(frozen), self.changed, read, differing)
 
     def _group(self, chosen: Sequence[tuple[Setting, int]], composes: bool) -> _Group:
         """Compose one choice of the groups, all other values at what the point gets later."""
@@ -215,19 +215,23 @@ class _Loader:
             composed = compose(self.file, first)
             for name in BESIDE:
                 composed.data.pop(name, None)
+        self.overruled += composed.overruled
         return _Group(composed, Sources(self._files(composed), {}))
 
     def _point(self, group: _Group, chosen: Sequence[tuple[Setting, int]]) -> Point:
         """Put a point's values into the composition, and validate what they change."""
-        data, places = group.composed.data, {}
+        data = group.composed.data
+        places: dict[str, str] = {}
+        options: dict[str, str] = {}
         for one, index in chosen:
             if one.deletes:
                 continue
-            places[one.key] = one.where if len(one.values) == 1 else _place(one, index)
+            at = options if one.is_group else places
+            at[one.key] = one.where if len(one.values) == 1 else _place(one, index)
             # what is fixed is in the composition already, unless a swept field is a part of it
             if not one.is_group and (one.key in self.swept or _overlaps(one.key, self.swept)):
                 data = assign(data, one.key, one.values[index], places[one.key])
-        sources = Sources(group.sources.files, places)
+        sources = Sources(group.sources.files, places, options)
         values = {s.key: s.values[i] for s, i in chosen if s.key in self.swept}
         return Point(self._spec(data, sources, group), values)
 
@@ -239,6 +243,7 @@ class _Loader:
         if any(len(s.values) > 1 for s in self.settings):
             raise SpecError(where, "a frozen file has its points; sweep the spec it was made from")
         group = _Group(self.base, Sources(self._files(self.base), {}))
+        self.overruled += self.base.overruled
         typed = {s.key: s for s in self.settings}
         for index, one in enumerate(listed):
             place = f"{where}.{index}"

@@ -6,7 +6,7 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Sources:
     """Each file with the path of the section that it fills: () or ("model",)."""
     overrides: Mapping[str, str]
     """What set a key instead of a file, by the key: "command line: model.r_max=6"."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What chose a group's option instead of a file; what files state wins over it."""
 
     def place(self, path: tuple[str, ...]) -> str:
         """`FILE:LINE: a.b.c` of a field, or the word of the command line that set it."""
@@ -42,18 +44,27 @@ class Sources:
         typed = self._override(dotted)
         if typed:
             return typed
-        deepest: tuple[int, str] = (0, "")
+        deepest: tuple[int, str, bool] = (0, "", False)
         for file, prefix in self.files:
             if path[: len(prefix)] != prefix:
                 continue
             depth, line = _line(file, path[len(prefix) :])
             if depth and len(prefix) + depth > deepest[0]:
-                deepest = (len(prefix) + depth, f"{shown(file)}:{line}: ")
-        return f"{deepest[1]}{dotted}"
+                deepest = (len(prefix) + depth, f"{shown(file)}:{line}: ", not prefix)
+        depth, where, stated = deepest
+        if depth < len(path):  # a missing field: what set another one of its section needs it
+            parent = f"{dotted.rpartition('.')[0]}."
+            beside = [text for key, text in self.overrides.items() if key.startswith(parent)]
+            if beside and len(path) > 2:
+                return f"{beside[-1]}: {dotted}"
+        option = self.options.get(path[0], "")
+        if option and not (stated and depth == len(path)):
+            return f"{option}: {dotted}"
+        return f"{where}{dotted}"
 
     def is_typed(self, path: tuple[str, ...]) -> bool:
-        """Whether the user set a field on the command line."""
-        return self._override(".".join(path)).startswith("command line")
+        """Whether the user set a field on the command line, or chose an option there that sets it."""
+        return self.place(path).startswith("command line")
 
     def _override(self, dotted: str) -> str:
         """What set a field instead of a file, the last one; empty if nothing did."""

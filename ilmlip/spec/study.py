@@ -40,6 +40,18 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Overruled:
+    """An option that sets some fields which the files state differently, and so win over."""
+
+    option: str
+    """`scale=laptop`."""
+    fields: tuple[tuple[str, str, str], ...]
+    """Each such field, the value that is stated, and the option's."""
+    without_effect: bool
+    """Whether the option was typed and sets nothing else."""
+
+
+@dataclass(frozen=True)
 class Study:
     """The points of a study, at least one."""
 
@@ -49,6 +61,8 @@ class Study:
     """Whether overrides stand beside a frozen file: its keys are then not expected."""
     sources: tuple[str, ...] = ()
     """The data files (ions) that were read."""
+    overruled: tuple[Overruled, ...] = ()
+    """The `scale` option, and typed options without effect, with the fields that files state."""
     words: tuple[str, ...] = ()
     """The words of the command line that name it, `-m` in front for a sweep."""
 
