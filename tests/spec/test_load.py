@@ -107,7 +107,7 @@ def test_the_defaults_compose() -> None:
         (["system.salts.LiPF6.ions.Li=2"], ["system.salts.LiPF6", "do not cancel", "+1 e"]),
         (["system.salts.LiPF6.ions.Na=1"], ["unknown ion 'Na'", "EMIM, Li, PF6"]),
         (["model=nequp_laptop"], ["model/nequp_laptop", "nequip_laptop"]),
-        (["dataset.frames=500"], ["dataset.frames", "At most 60 frames", "sampling.duration"]),
+        (["dataset.frames=500"], ["dataset.frames", "at most 60 frames", "sampling.duration"]),
         (["sampling.interval=0.3"], ["sampling.interval", "whole number of steps"]),
         (["cluster.stages={labels: {cores: 2}}"], ["cluster.stages", "'label'"]),
         (["model.seeds=[1,1]"], ["model.seeds", "twice"]),
