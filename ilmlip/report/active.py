@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,7 @@ def draw(path: Path, turns: Sequence[Turn]) -> None:
             ]
             if points:
                 labels, means, errors = zip(*points, strict=True)
-                shown[axis] += means
+                shown[axis] += [mean for mean in means if 0 < mean < math.inf]
                 axis.errorbar(labels, means, errors, fmt="o-", markersize=4, capsize=2, label=name)
     for axis, title in zip(axes, titles, strict=True):
         axis.set_title(title, fontsize=10, loc="left")

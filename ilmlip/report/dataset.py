@@ -159,16 +159,14 @@ def draw(path: Path, found: Contents) -> None:
         mine = np.array([f == formula for f in found.formula])
         about = 1000 * (found.energy[mine] - found.energy[mine].mean())
         label = f"{formula} ({mine.sum()})"
-        energy.hist(about, bins=24, histtype="step", linewidth=1.6, label=label)
-        density.hist(found.density[mine], bins=24, histtype="step", linewidth=1.6)
-        known = found.pressure[mine][np.isfinite(found.pressure[mine])] / 1000
-        if len(known):
-            pressure.hist(known, bins=24, histtype="step", linewidth=1.6)
+        bars(energy, about, 24, least=1e-5, linewidth=1.6, label=label)
+        bars(density, found.density[mine], 24, least=1e-5, linewidth=1.6)
+        bars(pressure, found.pressure[mine] / 1000, 24, least=1e-5, linewidth=1.6)
     energy.legend(fontsize=7, frameon=False)
     energy.set_xlabel("Energy about its composition's mean / meV atom$^{-1}$")
     energy.set_ylabel("Frames")
     for element, values in found.forces.items():
-        force.hist(values, bins=80, histtype="step", linewidth=1.4, label=element, density=True)
+        bars(force, values, 80, least=1e-6, linewidth=1.4, label=element, density=True)
     force.set_yscale("log")
     force.legend(fontsize=8, frameon=False, ncols=2)
     force.set_xlabel("Force component / eV Å$^{-1}$")
@@ -180,3 +178,20 @@ def draw(path: Path, found: Contents) -> None:
     for axis in (energy, force, pressure, density):
         axis.grid(alpha=0.2)
     figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def bars(axis: Any, values: Array, number: int, *, least: float, **style: Any) -> None:
+    """A histogram of the finite values; values that differ by less than `least` are one bar.
+
+    None finite: nothing is drawn.
+    """
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return
+    low, high = float(known.min()), float(known.max())
+    least = max(least, 1e-6 * max(abs(low), abs(high)))
+    if high - low < least:
+        axis.hist(known, bins=[low - least, high + least], histtype="step", **style)
+    else:
+        axis.hist(known, bins=number, histtype="step", **style)

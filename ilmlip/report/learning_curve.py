@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def curves(
             continue
         others = " ".join(f"{key}={value}" for key, value in values.items() if key != FIELD)
         for model, mean, _ in summary(matrix, quantity):
-            if mean > 0:
+            if 0 < mean < math.inf:
                 name = f"{shown_name(model)} {others}".strip()
                 found.setdefault(name, []).append((int(values[FIELD]), mean))
     return found

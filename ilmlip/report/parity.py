@@ -85,13 +85,19 @@ def draw(path: Path, panels: Sequence[Pairs], title: str) -> None:
 
 
 def _panel(axis: Any, one: Pairs) -> None:
-    low = float(min(one.labelled.min(), one.predicted.min()))
-    high = float(max(one.labelled.max(), one.predicted.max()))
-    room = 0.03 * (high - low) or 1e-6
+    known = np.isfinite(one.labelled) & np.isfinite(one.predicted)
+    labelled, predicted = one.labelled[known], one.predicted[known]
+    axis.set_title(one.title, fontsize=9, loc="left")
+    if not known.any():
+        axis.text(0.5, 0.5, "No finite values.", transform=axis.transAxes, ha="center")
+        return
+    low = float(min(labelled.min(), predicted.min()))
+    high = float(max(labelled.max(), predicted.max()))
+    room = max(0.03 * (high - low), 1e-6 * max(1.0, abs(low), abs(high)))
     low, high = low - room, high + room
     axis.hexbin(
-        one.labelled,
-        one.predicted,
+        labelled,
+        predicted,
         gridsize=BINS,
         bins="log",
         mincnt=1,
@@ -102,7 +108,6 @@ def _panel(axis: Any, one: Pairs) -> None:
     axis.plot([low, high], [low, high], color="#e4572e", linewidth=0.8)
     axis.set_aspect("equal")
     axis.locator_params(nbins=5)
-    axis.set_title(one.title, fontsize=9, loc="left")
     axis.set_xlabel(f"Label / {one.unit}", fontsize=8)
     axis.set_ylabel(f"Model / {one.unit}", fontsize=8)
     axis.tick_params(labelsize=7)

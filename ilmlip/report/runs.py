@@ -114,6 +114,8 @@ def draw(path: Path, courses: Sequence[Course]) -> None:
     for axis, (column, title) in zip(figure.subplots(2, 2).ravel(), SHOWN, strict=True):
         for i, one in enumerate(courses):
             values = one.columns[column]
+            if not len(values):
+                continue
             if column == "potential_eV":
                 values = 1000 * (values - values[0]) / one.values["n_atoms"]
             every = -(-len(values) // POINTS)
@@ -126,7 +128,8 @@ def draw(path: Path, courses: Sequence[Course]) -> None:
         axis.set_xlabel("Time / ps")
         axis.grid(alpha=0.2)
         low, high = axis.get_ylim()
-        if column == "largest_force_eV_A" and high > WIDE * max(low, 1e-3):
+        positive = any(np.any(line.get_ydata() > 0) for line in axis.lines)
+        if column == "largest_force_eV_A" and positive and high > WIDE * max(low, 1e-3):
             axis.set_yscale("log")
     for i, one in enumerate(courses[:MOST]):
         figure.axes[0].plot([], [], color=colours(i % colours.N), label=one.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,9 @@ class Validated:
     """(frames,): model less reference, eV/atom."""
 
     def ratio(self, quantity: str) -> float:
-        """The error in dynamics over that in testing."""
+        """The error in dynamics over that in testing; infinite where the latter is zero."""
         ours, testing = self.errors[quantity]
-        return ours / testing
+        return ours / testing if testing else math.inf
 
 
 def ratios(found: Sequence[Validated]) -> dict[str, float]:
