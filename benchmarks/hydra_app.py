@@ -22,7 +22,14 @@ def main(_: DictConfig) -> None:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     words = [word.lstrip("+") for word in job.overrides.task]
-    command = [os.environ["ILMLIP_PYTHON"], "-m", "ilmlip.cli", "run", os.environ["ILMLIP_SPEC"]]
+    command = [
+        os.environ["ILMLIP_PYTHON"],
+        "-m",
+        "ilmlip.cli",
+        "run",
+        os.environ["ILMLIP_SPEC"],
+        "--yes",
+    ]
     own = [f"store={folder / 'store'}", "cluster=debug", "--json"]
     ended = subprocess.run(
         [*command, *words, *own], capture_output=True, text=True, check=False, encoding="utf-8"

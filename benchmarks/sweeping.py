@@ -149,7 +149,7 @@ def _planned(case: Case, folder: Path) -> set[str]:
 def by_ilmlip(case: Case, folder: Path) -> Done:
     """All points as one plan, on two cores."""
     file = write_spec(case, folder, swept=True)
-    used = measure(python("ilmlip.cli", "run", file, "--json"), folder)
+    used = measure(python("ilmlip.cli", "run", file, "--yes", "--json"), folder)
     return Done(used, answer(folder)["done"])
 
 

@@ -100,5 +100,7 @@ def _train(folder: Path, seeds: str, tracking: str, steps: int) -> Run:
 
 
 def _ilmlip(folder: Path, store: str, words: list[str]) -> Used:
-    command = python("ilmlip.cli", "run", folder / "trainings.yaml", *words, f"store={store}")
+    command = python(
+        "ilmlip.cli", "run", "--yes", folder / "trainings.yaml", *words, f"store={store}"
+    )
     return measure(command, folder)

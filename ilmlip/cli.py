@@ -91,6 +91,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         CFG,
         INFO,
         _option("--detach", action="store_true", help="on Slurm: submit the jobs and end"),
+        _option("--yes", action="store_true", help="run it however large it is"),
     ),
     "lint": (STRICT,),
     "logs": (
@@ -179,9 +180,19 @@ def _call(options: argparse.Namespace) -> int:
         w.startswith(("hydra/sweeper=", "hydra.sweeper.")) for w in options.words
     ):
         target = "optimise:optimise"
+    elif options.command == "run" and not options.words:
+        return _nothing_named(options)
     module, _, function = target.partition(":")
     code: int = getattr(import_module(f"ilmlip.commands.{module}"), function)(options)
     return code
+
+
+def _nothing_named(options: argparse.Namespace) -> int:
+    """A bare `ilmlip run` would be the largest study there is: it shows what to type instead."""
+    from ilmlip.commands.size import TO_TRY
+
+    print(argparse.ArgumentParser.format_help(options.parser), file=sys.stderr)
+    return _complain(f"run: {TO_TRY}", WRONG)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -215,6 +226,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_options(command: argparse.ArgumentParser, name: str) -> None:
     add = command.add_argument
+    command.set_defaults(parser=command)
     command.set_defaults(cfg=None, info=None, multirun=False, allow=[], strict=False, explain=None)
     if name == "describe":
         return

@@ -38,3 +38,24 @@ def every(number: int, word: str) -> str:
     ('every kept frame', 'every 2nd kept frame')
     """
     return f"every {word}" if number == 1 else f"every {ordinal(number)} {word}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(0), duration(0.05), duration(99.7), duration(200), duration(56_000), duration(7e5)
+    ('0 s', '0.05 s', '100 s', '3.3 min', '16 h', '8.1 d')
+    """
+    for limit, size, unit in ((100, 1, "s"), (6000, 60, "min"), (360_000, 3600, "h")):
+        if seconds < limit:
+            return f"{digits(seconds / size)} {unit}"
+    return f"{digits(seconds / 86400)} d"
+
+
+def digits(number: float) -> str:
+    """A number of at least two digits and no exponent above them.
+
+    >>> digits(0.0104), digits(3.14), digits(15.2), digits(8603.2), digits(0)
+    ('0.01', '3.1', '15', '8,603', '0')
+    """
+    return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"

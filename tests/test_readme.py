@@ -40,7 +40,7 @@ def ion_files(folder: Path) -> list[Path]:
     return found
 
 
-NEED_A_STORE = ("run", "status", "report", "verify", "du", "fsck", "gc", "track")
+NEED_A_STORE = ("run", "status", "cancel", "report", "verify", "du", "fsck", "gc", "track")
 
 
 def test_the_readme_opens_with_the_two_commands() -> None:

@@ -88,11 +88,3 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 12 s, 3.4 min, 5.6 h, 7.8 d."""
-    for limit, size, unit in ((100, 1, "s"), (6000, 60, "min"), (360_000, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / size:.2g} {unit}" if seconds else "0 s"
-    return f"{seconds / 86400:.3g} d"

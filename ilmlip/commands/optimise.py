@@ -9,6 +9,7 @@ from pathlib import Path
 from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, say
 from ilmlip.commands.run import answer_of, print_ended
+from ilmlip.commands.size import ask
 from ilmlip.errors import SpecError
 from ilmlip.plan.compile import plan_of
 from ilmlip.report.matrix import read_csv
@@ -19,6 +20,7 @@ from ilmlip.spec.load import load_study
 from ilmlip.spec.mixtures import composition_label, set_label
 from ilmlip.spec.study import Point, Study
 from ilmlip.spec.types import Spec
+from ilmlip.store import Store
 
 SWEEPER = ("hydra/sweeper=", "hydra.sweeper.")
 """How the words begin that are for the sweeper."""
@@ -83,6 +85,7 @@ class _Batches:
         study = Study(tuple(self.points))
         plan = plan_of(study)
         checked(study, plan, self.options.strict)
+        ask(study, plan, Store(Path(study.spec.store)), self.options)
         self.ended = run_study(study, plan)
         for message in self.ended.messages:
             say(message)

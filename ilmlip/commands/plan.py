@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ilmlip.commands import OK
-from ilmlip.commands.common import answer, checked, duration, line, print_table, say, study_of
+from ilmlip.commands.common import answer, checked, line, print_table, say, study_of
 from ilmlip.commands.place import study_in_store
 from ilmlip.commands.queue import jobs_of
 from ilmlip.execute.claims import Claims
+from ilmlip.execute.forecast import forecast
+from ilmlip.grammar import counted, digits, duration
 from ilmlip.lint.finding import Finding
 from ilmlip.lint.run import lint
-from ilmlip.plan.cost import Cost, cost
+from ilmlip.plan.cost import Cost
 from ilmlip.plan.explain import Reason, explain
 from ilmlip.plan.graph import Plan, State, states
 from ilmlip.run.unstable import md_runs
 from ilmlip.spec.study import Study
-from ilmlip.spec.types import Spec
-from ilmlip.stages import stage
 from ilmlip.store import Store, told
 
 COLUMNS = {"cached": "cached", "todo": "to run", "failed": "failed before", "running": "running"}
@@ -35,10 +35,11 @@ def plan(options: Namespace) -> int:
     if options.explain and not options.json:
         _print_reasons(reasons, options.explain)
         return OK
-    spent = cost(made, found, store, _cores(study.spec, made))
+    spent = forecast(made, found, store, study.spec.cluster)
     findings = _tell(study, made, options.strict)
     if options.json:
-        more = {"cost": asdict(spent), "findings": [finding.data() for finding in findings]}
+        told = {name: value for name, value in asdict(spent).items() if name != "task_seconds"}
+        more: dict[str, Any] = {"cost": told, "findings": [finding.data() for finding in findings]}
         if options.explain:
             more["reasons"] = [asdict(reason) for reason in reasons]
         answer(_states(study, made, found, store) | more)
@@ -88,13 +89,6 @@ def _tell(study: Study, made: Plan, strict: bool) -> list[Finding]:
     return findings
 
 
-def _cores(spec: Spec, made: Plan) -> dict[str, int]:
-    """Cores of one task by stage, as the cluster says or the stage itself."""
-    limits = {str(name): one.cores for name, one in spec.cluster.stages.items()}
-    names = dict.fromkeys(task.stage for task in made)
-    return {name: limits.get(name) or stage(name).resources.cores for name in names}
-
-
 def _states(study: Study, made: Plan, found: dict[str, State], store: Store) -> dict[str, Any]:
     points = made.points()
     failed = (store.failure(key) for key, state in found.items() if state == "failed")
@@ -118,7 +112,7 @@ def _states(study: Study, made: Plan, found: dict[str, State], store: Store) -> 
 
 def _title(study: Study, made: Plan, store: Store) -> str:
     points = f"{len(study.points)} points, " if len(study.points) > 1 else ""
-    return f"{study.spec.name}: {points}{len(made)} tasks, store {store.root}"
+    return f"{study.spec.name}: {points}{counted(len(made), 'task')}, store {store.root}"
 
 
 def _print_stages(
@@ -142,8 +136,8 @@ def _print_stages(
                 if one is None
                 else [
                     duration(one.seconds),
-                    f"{one.core_hours:.2g}",
-                    f"{one.learned} results" if one.learned else "(stated)",
+                    digits(one.core_hours),
+                    counted(one.learned, "result") if one.learned else "(stated)",
                 ]
             )
         rows.append(row)
@@ -154,9 +148,12 @@ def _print_cost(spent: Cost, made: Plan) -> None:
     if not spent.stages:
         print("nothing to do")
         return
-    print(f"to do: {spent.core_hours:.2g} core-hours, {spent.label_calls} label (DFT) calls")
+    calls = counted(spent.label_calls, "label (DFT) call")
+    print(f"to do: {digits(spent.core_hours)} core-hours, {calls}")
     path = [made.tasks[key].stage for key in spent.critical_path]
     print(f"critical path: {duration(spent.critical_seconds)} ({' → '.join(path)})")
+    if spent.wall_seconds is not None:
+        print(f"wall time: about {duration(spent.wall_seconds)} on {counted(spent.cores, 'core')}")
 
 
 def _print_reasons(reasons: list[Reason], asked: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, print_table, say, study_of
+from ilmlip.commands.size import ask
 from ilmlip.report.sweep import summary
 from ilmlip.run import Ended, run_study
 from ilmlip.run.outputs import THERE
@@ -24,13 +25,14 @@ SHOWN = 40
 
 def run(options: Namespace) -> int:
     """Run a study; with a sweeper of Hydra's, run what it asks for."""
-    study, plan, _ = study_of(options)
+    study, plan, store = study_of(options)
     checked(study, plan, options.strict)
     if any(word.startswith("tracking.uri=") and secrets(word) for word in options.words):
         say(
             "warning: every user of this machine can read the password of tracking.uri on the command "
             f"line (ps); put the full URI into {profile_path()}, tracking: [URI]"
         )
+    ask(study, plan, store, options)
     ended = run_study(study, plan, detach=options.detach)
     for message in ended.messages:
         say(message)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ilmlip.errors import StoreError
 from ilmlip.plan.graph import Plan, State
 from ilmlip.plan.task import Task
+from ilmlip.plan.wall import wall_seconds
 from ilmlip.stages import stage
 from ilmlip.store import Store
 
@@ -48,10 +49,22 @@ class Cost:
     """Of the longest chain of tasks that need each other: no number of cores is faster."""
     critical_path: tuple[str, ...]
     """Keys of that chain."""
+    cores: int
+    """Cores at hand; 0 if nobody knows."""
+    wall_seconds: float | None
+    """From start to end on these cores; None if nobody knows how many there are."""
+    task_seconds: Mapping[str, float]
+    """Of each task, by key."""
 
 
-def cost(plan: Plan, found: Mapping[str, State], store: Store, cores: Mapping[str, int]) -> Cost:
-    """Cost of the tasks that are not cached; `cores` of one task by stage."""
+def cost(
+    plan: Plan,
+    found: Mapping[str, State],
+    store: Store,
+    cores: Mapping[str, int],
+    at_once: int = 0,
+) -> Cost:
+    """Cost of the tasks that are not cached; `cores` of one task by stage, `at_once` in all."""
     left = [task for task in plan if found[task.key] != "cached"]
     rates = {name: _rate(name, store) for name in dict.fromkeys(task.stage for task in left)}
     seconds = _seconds(left, rates)
@@ -69,6 +82,9 @@ def cost(plan: Plan, found: Mapping[str, State], store: Store, cores: Mapping[st
         ),
         critical_seconds=length,
         critical_path=path,
+        cores=at_once,
+        wall_seconds=wall_seconds(plan, seconds, cores, at_once) if at_once else None,
+        task_seconds=seconds,
     )
 
 

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from ilmlip.execute import slurm
 from ilmlip.execute.events import Events
-from ilmlip.execute.progress import Display
+from ilmlip.execute.progress import Display, Remaining
 from ilmlip.execute.relay import relay
 from ilmlip.execute.submission import Run, ends_in, in_queue, queued
+from ilmlip.plan.cost import task_seconds
 from ilmlip.plan.graph import Plan, State
 from ilmlip.store import Store
 
@@ -31,7 +32,9 @@ def follow(plan: Plan, store: Store, run: Run, before: Mapping[str, State]) -> l
     events = Events.reopen(store.root, run.name)
     events.watch()
     try:
-        with Display(plan, Console(stderr=True)) as display:
+        left = [plan.tasks[key] for key, state in before.items() if state != "cached"]
+        remaining = Remaining(task_seconds(left, store), None)
+        with Display(plan, Console(stderr=True), remaining) as display:
             for key, state in before.items():
                 if state == "cached":
                     display.update(plan.tasks[key], "cached")

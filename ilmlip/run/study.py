@@ -8,6 +8,7 @@ from pathlib import Path
 from ilmlip.execute.disk import explained
 from ilmlip.execute.driver import Driver, Outcome
 from ilmlip.execute.events import Events
+from ilmlip.execute.forecast import forecast
 from ilmlip.execute.skip import possible
 from ilmlip.execute.unsaid import untold
 from ilmlip.plan.graph import Plan, states
@@ -52,9 +53,11 @@ def _run(study: Study, plan: Plan, store: Store) -> Ended:
     tracker = tracker_of(spec, store)
     from rich.console import Console
 
-    from ilmlip.execute.progress import Display
+    from ilmlip.execute.progress import Display, Remaining
 
-    with Display(plan, Console(stderr=True)) as display:
+    spent = forecast(plan, states(plan, store), store, spec.cluster)
+    remaining = Remaining(spent.task_seconds, spent.wall_seconds)
+    with Display(plan, Console(stderr=True), remaining) as display:
         outcome = _drive(spec, plan, store, events, display.update)
     outputs, points = lay_out(study, plan, store, outcome)
     ended = Ended(plan, store, outcome, outputs, points, skipped)

@@ -1,7 +1,8 @@
 """This machine's programs: where pw.x, CP2K and VASP are, how they start, where pseudopotentials lie.
 
 The profile is a YAML file of the user's own, `$ILMLIP_PROFILE` or `~/.config/ilmlip/profile.yaml`.
-It is no part of a spec, so that a spec from a stranger names no command; and of no key.
+It also limits what `ilmlip run` starts unasked. It is no part of a spec, so that a spec from a
+stranger names no command; and of no key.
 """
 
 from __future__ import annotations
@@ -59,8 +60,17 @@ class SlurmHere(Record):
     )
 
 
+class Limits(Record):
+    """How much work `ilmlip run` starts without being told --yes."""
+
+    core_hours: float = field("Largest estimate of a run", unit="core-hours", gt=0, default=50.0)
+    tasks: int = field("Most tasks of a run", ge=1, default=5000)
+
+
 class Profile(Record):
-    """This machine's programs."""
+    """This machine's programs, and how much work a run may be."""
+
+    limits: Limits = field("What a run may take before it asks", default=Limits())
 
     slurm: SlurmHere = field("What jobs of Slurm's begin with", default=SlurmHere())
     programs: dict[ProgramName, Program] = field("How each program starts", default={})

@@ -11,6 +11,7 @@ from ilmlip.plan.compile import compile_study
 from ilmlip.plan.cost import cost
 from ilmlip.plan.graph import Plan, states
 from ilmlip.plan.task import Task
+from ilmlip.plan.wall import wall_seconds
 from ilmlip.spec.load import load
 from ilmlip.stages.probe import Params
 from ilmlip.store import Store
@@ -54,6 +55,33 @@ def test_the_longest_chain() -> None:
     found = cost(plan, states(plan, store), store, {})
     assert found.critical_path == (first, second, third)
     assert found.critical_seconds == pytest.approx(0.03)
+
+
+def test_wall_time_of_what_needs_each_other_and_of_what_does_not(tmp_path: Path) -> None:
+    """a → b → d take 3 s in a row; c, of two cores, waits until both are free."""
+    plan = Plan("x")
+    first = plan.add(Task("probe", 1, Params(name="a")))
+    second = plan.add(Task("probe", 1, Params(name="b"), {"inputs": (first,)}))
+    last = plan.add(Task("probe", 1, Params(name="d"), {"inputs": (second,)}))
+    alone = plan.add(Task("noop", 1, Params(name="c")))
+    seconds = dict.fromkeys((first, second, last), 1.0) | {alone: 5.0}
+    assert wall_seconds(plan, seconds, {}, 1) == 8
+    assert wall_seconds(plan, seconds, {}, 2) == 5
+    assert wall_seconds(plan, seconds, {"noop": 2}, 2) == 8
+    assert wall_seconds(plan, seconds, {"noop": 9}, 2) == 8, "at most all cores"
+    assert wall_seconds(plan, {}, {}, 2) == 0
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16])
+def test_wall_time_lies_within_its_bounds(cores: int) -> None:
+    """R. L. Graham, Bell Syst. Tech. J. 45, 1563 (1966), for tasks of one core."""
+    plan, store = compile_study([load(["quickstart"])]), Store(Path("nowhere"))
+    found = cost(plan, states(plan, store), store, {}, cores)
+    work = found.core_hours * 3600 / cores
+    assert found.wall_seconds is not None and found.cores == cores
+    assert max(work, found.critical_seconds) <= found.wall_seconds * (1 + 1e-9)
+    assert found.wall_seconds <= work + found.critical_seconds
+    assert cost(plan, states(plan, store), store, {}).wall_seconds is None
 
 
 @pytest.mark.engine
