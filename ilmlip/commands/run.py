@@ -10,6 +10,7 @@ from typing import Any
 from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, checked, print_table, say, study_of
 from ilmlip.commands.size import ask
+from ilmlip.grammar import counted, plural
 from ilmlip.report.sweep import summary
 from ilmlip.run import Ended, run_study
 from ilmlip.run.outputs import THERE
@@ -85,9 +86,10 @@ def print_ended(study: Study, ended: Ended) -> None:
                 print(f"{point.label()}: {name}: {path}")
     settled = Counter(ended.outcome.settled.values())
     print(
-        f"{study.spec.name}: {settled['done']} tasks done, {settled['cached']} were there already"
+        f"{study.spec.name}: {counted(settled['done'], 'task')} done, "
+        f"{settled['cached']} {plural(settled['cached'], 'was')} there already"
         + (f", {settled['failed']} failed" if settled["failed"] else "")
-        + (f", {settled['blocked']} not run for want of those" if settled["blocked"] else "")
+        + (f", {settled['blocked']} not run because of those" if settled["blocked"] else "")
         + (f", {len(ended.queued)} in the queue" if ended.queued else "")
     )
     if line := _md_runs(ended).line():

@@ -36,9 +36,8 @@ def started(study: Study) -> dict[str, Any]:
 
 
 def _command(study: Study) -> str:
-    """What runs the study again, from any folder; without where it is logged, which may be secret."""
-    words = [word for word in study.words if not word.lstrip("+~").startswith("tracking.")]
-    found = [str(Path(word).absolute()) if Path(word).is_file() else word for word in words]
+    """What runs the study again, from any folder."""
+    found = [str(Path(word).absolute()) if Path(word).is_file() else word for word in study.words]
     return shlex.join(["ilmlip", "run", *found]) if found else ""
 
 

@@ -64,7 +64,10 @@ class Study:
     overruled: tuple[Overruled, ...] = ()
     """The `scale` option, and typed options without effect, with the fields that files state."""
     words: tuple[str, ...] = ()
-    """The words of the command line that name it, `-m` in front for a sweep."""
+    """The words of the command line that name it, `-m` in front for a sweep.
+
+    Without secrets, since they are written to the store.
+    """
 
     @property
     def spec(self) -> Spec:
