@@ -24,6 +24,10 @@ SEEN = ("train", "fit_linear", "sample", "md", "explore")
 """Stages whose tasks have a run of their own in MLflow, named after what was swept."""
 
 
+CONDITIONS = ("composition", "kind", "temperature", "pressure")
+"""What runs must share for a mean of their densities."""
+
+
 def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()) -> Plan:
     """The union of the tasks of all points of a study (at least one).
 
@@ -55,6 +59,7 @@ def _scan(plan: Plan, specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]])
     places: list[int] = []
     evaluations: list[str] = []
     runs: list[tuple[int, int]] = []
+    conditions: list[str] = []
     observed: list[str] = []
     for index, outputs in enumerate(plan.outputs):
         if "matrix" in outputs:
@@ -65,12 +70,20 @@ def _scan(plan: Plan, specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]])
             evaluations += matrix.needs["evaluations"]
         if "observables" in outputs:
             table = plan.tasks[outputs["observables"][0]]
-            runs += [(index, one["seed"]) for one in plain(table.params)["runs"]]
+            made = plain(table.params)["runs"]
+            runs += [(index, one["seed"]) for one in made]
+            conditions += [" ".join(str(one[name]) for name in CONDITIONS) for one in made]
             observed += table.needs["observed"]
     found = add(
         plan,
         "scan",
-        {**params, "entries": entries, "places": places, "runs": tuple(runs)},
+        {
+            **params,
+            "entries": entries,
+            "places": places,
+            "runs": tuple(runs),
+            "conditions": tuple(conditions),
+        },
         {"evaluations": tuple(evaluations), **({"observed": tuple(observed)} if observed else {})},
         quorum={"evaluations": SOME, **({"observed": SOME} if observed else {})},
     )

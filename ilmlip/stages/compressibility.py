@@ -30,7 +30,8 @@ class Params(Record):
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Fit each ladder. Writes TABLE (a line a run), LADDER (a line a pressure), PAGE and FIGURE.
 
-    values: `tait` and `fluctuation`, medians over the runs that have one, 1/bar.
+    values: `tait` and `fluctuation`, medians over the runs that have one, 1/bar; where all runs are of
+    one composition and temperature.
     """
     found = [
         climbed(params.runs[place], params.ladder[place], one) for place, one in inputs.placed("md")
@@ -39,7 +40,8 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     (work / PAGE).write_text(page(found, len(params.runs) - len(found)), encoding="utf-8")
     figures = (FIGURE,) if draw(work / FIGURE, found) else ()
     values: dict[str, Any] = {"runs": len(found)}
-    for name in ("tait", "fluctuation"):
+    alike = len({(one.about["composition"], one.about["temperature"]) for one in found}) == 1
+    for name in ("tait", "fluctuation") if alike else ():
         known = [getattr(one, name) for one in found if getattr(one, name) is not None]
         if known:
             middle = [one.compressibility if name == "tait" else one for one in known]
@@ -110,4 +112,4 @@ def _density_times_volume(folder: Path) -> float:
     return density(first) * float(first.get_volume())
 
 
-STAGE = Stage("compressibility", 2, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("compressibility", 3, Params, run, Resources(memory_gb=0.7, seconds=4))

@@ -83,11 +83,11 @@ def _measured(params: Params, about: Described) -> dict[str, float]:
 def lines(found: Sequence[Observed]) -> list[Line]:
     """Density against temperature of what was run at several, by all else that it is of.
 
-    At the lowest temperature; left out where densities have no errors.
+    At the lowest temperature; runs without an error of the density, or with broken ions, do not count.
     """
     alike: dict[tuple[object, ...], list[Observed]] = {}
     for one in found:
-        if "density_stderr" in one.values:
+        if "density_stderr" in one.values and "broken_for_good_ps" not in one.values:
             rest = tuple(
                 v for name, v in one.about.items() if name not in ("temperature", "replica")
             )

@@ -55,6 +55,11 @@ class Params(Record):
     runs: tuple[tuple[int, int], ...] = field(
         "Of each input `observed` its point, and the seed of its model", default=(), later=True
     )
+    conditions: tuple[str, ...] = field(
+        "Of each input `observed` what it was run at: composition, temperature and the like",
+        default=(),
+        later=True,
+    )
 
 
 Seeds = dict[tuple[tuple[At, ...], str], dict[int, list[float]]]
@@ -64,7 +69,8 @@ Seeds = dict[tuple[tuple[At, ...], str], dict[int, list[float]]]
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
     """Compare the numbers of role `evaluations`; writes paper.json, paper.csv, paper.md.
 
-    Of role `observed`, the models' own dynamics: quantities DYNAMICS, means over a seed's runs.
+    Of role `observed`, the models' own dynamics: quantities DYNAMICS, means over a seed's runs; no
+    density of a point whose runs differ in their conditions.
 
     values: `holds` of each trend by its name (null: not decided).
     """
@@ -75,9 +81,12 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
             if row.seed is not None:
                 at = (params.values[params.places[place]], row.quantity)
                 seeds.setdefault(at, {}).setdefault(row.seed, []).append(row.value)
+    differ = _different_conditions(params)
     for place, one in inputs.placed("observed"):
         point, seed = params.runs[place]
         for quantity in DYNAMICS:
+            if quantity == "density" and point in differ:
+                continue  # a mean over temperatures or compositions is of none
             if quantity in one.values:
                 own = seeds.setdefault((params.values[point], quantity), {})
                 own.setdefault(seed, []).append(float(one.values[quantity]))
@@ -85,6 +94,14 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     stated = [_decide(trend, params, seeds) for trend in params.trends]
     write(work, params.source, lines, stated)
     return Output(FILES, {"holds": {one["name"]: one["holds"] for one in stated}})
+
+
+def _different_conditions(params: Params) -> set[int]:
+    """Points with runs at more than one condition."""
+    at: dict[int, set[str]] = {}
+    for (point, _), condition in zip(params.runs, params.conditions, strict=False):
+        at.setdefault(point, set()).add(condition)
+    return {point for point, conditions in at.items() if len(conditions) > 1}
 
 
 def _lines(params: Params, seeds: Seeds) -> list[Line]:
@@ -163,4 +180,4 @@ def worded(at: At) -> str:
     return at if isinstance(at, str) else f"{at:g}"
 
 
-STAGE = Stage("scan", 1, Params, run, Resources(memory_gb=0.3, seconds=0.3))
+STAGE = Stage("scan", 2, Params, run, Resources(memory_gb=0.3, seconds=0.3))

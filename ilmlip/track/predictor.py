@@ -29,9 +29,13 @@ class Predictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         from nequip.integrations.ase import NequIPCalculator
 
         path = context.artifacts["package"]
-        self.calculator = NequIPCalculator._from_saved_model(
-            path, chemical_species_to_atom_type_map=True
-        )
+        read = getattr(NequIPCalculator, "_from_saved_model", None)
+        if read is None:
+            raise RuntimeError(
+                "the installed nequip has no NequIPCalculator._from_saved_model to open a package; "
+                "install the version in this model's requirements.txt"
+            )
+        self.calculator = read(path, chemical_species_to_atom_type_map=True)
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> pandas.DataFrame:
         """One row a frame, for each path or text of extended XYZ in `model_input`.

@@ -94,6 +94,11 @@ def test_what_the_runs_of_each_point_say(tmp_path: Path) -> None:
     scan.run(params, Inputs({"observed": given, "evaluations": ()}), tmp_path)
     lines = read_lines(tmp_path / "paper.csv")
     assert [(one.ours, one.seeds) for one in lines] == [(1.5, 3), (1.0, 3), (None, 0), (0.0, 1)]
+    # at two temperatures there is no density of the point; bonds hold or do not
+    mixed = params.model_copy(update={"conditions": ("0.4 300", "0.4 350", *3 * ("0.4 300",))})
+    scan.run(mixed, Inputs({"observed": given, "evaluations": ()}), tmp_path)
+    lines = read_lines(tmp_path / "paper.csv")
+    assert [(one.ours, one.seeds) for one in lines] == [(None, 0), (1.0, 3), (None, 0), (0.0, 1)]
 
 
 def test_each_step_counts(tmp_path: Path) -> None:
