@@ -14,7 +14,8 @@ from ilmlip.plan.dynamics import dynamics
 from ilmlip.plan.frames import Frames
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.models import check_fine_tune, committees, leaving, outside_evaluations
-from ilmlip.plan.paper import against_paper, of_scan
+from ilmlip.plan.paper import against_paper
+from ilmlip.plan.scan import scan
 from ilmlip.spec.mixtures import Composition, composition_label, order, set_label
 from ilmlip.spec.model import Model
 from ilmlip.spec.study import Study, shown_value
@@ -22,10 +23,6 @@ from ilmlip.spec.types import Spec
 
 SEEN = ("train", "fit_linear", "sample", "md", "explore")
 """Stages whose tasks have a run of their own in MLflow, named after what was swept."""
-
-
-CONDITIONS = ("composition", "kind", "temperature", "pressure")
-"""What runs must share for a mean of their densities."""
 
 
 def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()) -> Plan:
@@ -43,55 +40,11 @@ def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
         if same not in fronts:
             fronts[same] = Frames(plan, spec)
         _Models(plan, spec, fronts[same]).compile()
-    _scan(plan, specs, swept)
+    scan(plan, specs, swept)
     together(plan)
     if len(swept) > 1:
         _name_swept(plan, [_about_swept(values) for values in swept])
     return plan
-
-
-def _scan(plan: Plan, specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]]) -> None:
-    """All points beside a paper's scan, if that is asked for: an output of the first point."""
-    params = of_scan(specs, swept)
-    if params is None:
-        return
-    entries: list[dict[str, Any]] = []
-    places: list[int] = []
-    evaluations: list[str] = []
-    runs: list[tuple[int, int]] = []
-    conditions: list[str] = []
-    observed: list[str] = []
-    for index, outputs in enumerate(plan.outputs):
-        if "matrix" in outputs:
-            matrix = plan.tasks[outputs["matrix"][0]]
-            own = plain(matrix.params)["entries"]
-            entries += own
-            places += [index] * len(own)
-            evaluations += matrix.needs["evaluations"]
-        if "observables" in outputs:
-            table = plan.tasks[outputs["observables"][0]]
-            made = plain(table.params)["runs"]
-            runs += [(index, one["seed"]) for one in made]
-            conditions += [" ".join(str(one[name]) for name in CONDITIONS) for one in made]
-            observed += table.needs["observed"]
-    found = add(
-        plan,
-        "scan",
-        {
-            **params,
-            "entries": entries,
-            "places": places,
-            "runs": tuple(runs),
-            "conditions": tuple(conditions),
-        },
-        {"evaluations": tuple(evaluations), **({"observed": tuple(observed)} if observed else {})},
-        quorum={"evaluations": SOME, **({"observed": SOME} if observed else {})},
-    )
-    plan.outputs[0] |= {
-        "paper": (found, "paper.json"),
-        "paper_table": (found, "paper.csv"),
-        "paper_page": (found, "paper.md"),
-    }
 
 
 def plan_of(study: Study) -> Plan:
