@@ -55,7 +55,9 @@ def energy(atoms: Atoms, settings: Qe, work: Path) -> float:
 def imported_as_labelled(log: Path, label: Labelled) -> None:
     """pw.x's own output, read as a file of labels, says the same."""
     how = Reading(format="espresso-out", stress_key="stress")
-    ((_, _, found),) = frames(log, how)
+    (one,) = frames(log, how)
+    found = one.label
+    assert found is not None
     assert found.energy == pytest.approx(label.energy, abs=1e-5)
     assert np.allclose(found.forces, label.forces, atol=1e-4)
     assert label.stress is not None

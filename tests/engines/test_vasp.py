@@ -123,8 +123,10 @@ def test_its_own_file_is_imported_with_the_same_label(
 ) -> None:
     with opened(settings, tmp_path) as session:
         label = session.label(pair)
-        how = Reading(format="vasp-xml", energy_key="free_energy", stress_key="stress")
-        ((_, atoms, found),) = frames(tmp_path / "work" / vasp.RESULT, how)
+        how = Reading(format="vasp-xml", stress_key="stress")
+        (one,) = frames(tmp_path / "work" / vasp.RESULT, how)
+    atoms, found = one.atoms, one.label
+    assert atoms is not None and found is not None
     order = vasp.by_element(pair)
     assert atoms.get_chemical_symbols() == [pair.symbols[i] for i in order]
     assert found.energy == pytest.approx(label.energy, abs=1e-8)
