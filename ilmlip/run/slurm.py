@@ -172,7 +172,9 @@ def _submit(closing: Closing) -> None:
         )
     elsewhere = {key: one.job for key, one in held.tasks.items()}
     jobs = SlurmJobs(store.root, run, cluster)
-    made = list(jobs.submit(arrays(tasks, elsewhere, task_seconds(tasks, store), cluster, room)))
+    made = list(
+        jobs.submit(arrays(tasks, elsewhere, task_seconds(plan, tasks, store), cluster, room))
+    )
     others = dict.fromkeys(job for key, job in elsewhere.items() if key in plan.tasks)
     last = replace(closing, before=len(missing) if closing.before is None else closing.before)
     jobs.closing(last, after=[*ends(made), *others])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ilmlip.record import field
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
 from ilmlip.stages.labelling import Labelling, ladder, tried
 
 
@@ -27,9 +27,13 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output(kept, values, tools, {"tries": tries})
 
 
-def seconds(params: Params) -> float:
-    """A single atom in a large box costs a plane-wave engine about as much as a small liquid."""
-    return params.seconds()
+LARGE = 8.0
+"""Atoms of a liquid that a plane-wave engine takes as long for as for one in a large box; a guess."""
+
+
+def seconds(params: Params, size: Size) -> float:
+    """As a liquid of LARGE atoms."""
+    return params.seconds(LARGE * size.atoms)
 
 
 STAGE = Stage("atom", 1, Params, run, Resources(memory_gb=1.0, seconds=10), seconds, lambda _: 1)

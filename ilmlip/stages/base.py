@@ -82,6 +82,18 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Size:
+    """What a task works on, as far as its plan tells; estimates of time scale with it."""
+
+    atoms: float = 100.0
+    """Of one configuration; a mean where they differ."""
+    frames: float = 1.0
+    """Configurations in the data set."""
+    weight: float = 1.0
+    """Time per atom of its model over that of a small Allegro model (r_max 4, l_max 1, 2 layers)."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """One kind of task. Raise `version` whenever the same parameters would give other results."""
 
@@ -91,14 +103,16 @@ class Stage:
     run: Callable[[Any, Inputs, Path], Output]
     """`run(params, inputs, work)`: `work` is an empty folder of the task's own; raises StageError."""
     resources: Resources = Resources()
-    seconds: Callable[[Any], float] | None = None
-    """Wall time of a task by its parameters, roughly, on one core; None: always the same."""
+    seconds: Callable[[Any, Size], float] | None = None
+    """Wall time of a task by its parameters and size, roughly, on one core; None: always the same."""
 
     labels: Callable[[Any], int] | None = None
     """How many times a task calls the engine of labels; None: never."""
+    law: str = ""
+    """How `seconds` scales, and where that comes from; labels: `costs.LAWS` by engine."""
     goes_on: bool = False
     """Whether it can go on where an attempt at the same key was broken off (`Inputs.earlier`)."""
 
-    def effort(self, params: Any) -> float:
-        """Seconds that a task with these parameters is said to take."""
-        return self.seconds(params) if self.seconds else self.resources.seconds
+    def effort(self, params: Any, size: Size = Size()) -> float:
+        """Seconds that a task with these parameters and this size is said to take."""
+        return self.seconds(params, size) if self.seconds else self.resources.seconds

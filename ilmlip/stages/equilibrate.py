@@ -21,7 +21,8 @@ from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, v
 from ilmlip.engines.thermo import THERMO
 from ilmlip.record import field
 from ilmlip.spec.types import Minimise, Npt
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
+from ilmlip.stages.costs import ATOM_STEPS, CLASSICAL
 from ilmlip.stages.dynamics import Dynamics, write_thermo
 from ilmlip.stages.forcefield import read_forcefield
 from ilmlip.units import AMU_PER_A3
@@ -129,12 +130,19 @@ def _settle(params: Params, clock: Clock, length: float | None) -> list[str]:
     ]
 
 
-def seconds(params: Params) -> float:
-    """LAMMPS does about 2,500 steps a second of a hundred atoms."""
+def seconds(params: Params, size: Size) -> float:
+    """LAMMPS does about 2,500 steps per second of a hundred atoms; linear in atoms."""
     whole = params.settle + sum(part.duration for part in params.stages if isinstance(part, Npt))
-    return 2.0 + whole / params.timestep / 2500
+    return 2.0 + whole / params.timestep * size.atoms / ATOM_STEPS
 
 
 STAGE = Stage(
-    "equilibrate", 1, Params, run, Resources(memory_gb=0.5, seconds=30), seconds, goes_on=True
+    "equilibrate",
+    1,
+    Params,
+    run,
+    Resources(memory_gb=0.5, seconds=30),
+    seconds,
+    law=CLASSICAL,
+    goes_on=True,
 )

@@ -19,7 +19,8 @@ from ilmlip.observables.errors import (
 )
 from ilmlip.record import Record, field
 from ilmlip.spec.outside import Calculator
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
+from ilmlip.stages.costs import EVALUATION, PER_ATOM
 
 if TYPE_CHECKING:
     from ilmlip.engines.nequip import Prediction
@@ -146,4 +147,17 @@ def _linear(frames: list[Frame], model: Path) -> Predicted:
     return {"energy": np.array(found)}, values, {}
 
 
-STAGE = Stage("evaluate", 2, Params, run, Resources(cores=1, memory_gb=1.2, seconds=2))
+def seconds(params: Params, size: Size) -> float:
+    """Linear in frames and atoms; a linear model (weight 0) takes no time."""
+    return 2.0 + size.frames * size.atoms * size.weight * PER_ATOM
+
+
+STAGE = Stage(
+    "evaluate",
+    2,
+    Params,
+    run,
+    Resources(cores=1, memory_gb=1.2, seconds=2),
+    seconds,
+    law=EVALUATION,
+)

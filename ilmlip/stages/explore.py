@@ -15,7 +15,8 @@ from ilmlip.engines.model_dynamics import TRAJECTORY, read_trajectory
 from ilmlip.errors import StageError
 from ilmlip.observables.selection import force_spread
 from ilmlip.stages import md
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
+from ilmlip.stages.costs import DYNAMICS
 from ilmlip.units import MEV
 
 SPREAD = "spread.csv"
@@ -63,9 +64,9 @@ def read_spread(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return rows[:, 0], rows[:, 1]
 
 
-def seconds(params: Params) -> float:
+def seconds(params: Params, size: Size) -> float:
     """As a run."""
-    return md.seconds(params)
+    return md.seconds(params, size)
 
 
 STAGE = Stage(
@@ -75,6 +76,7 @@ STAGE = Stage(
     run,
     Resources(cores=1, memory_gb=2.0, seconds=120),
     seconds,
+    law=DYNAMICS,
     goes_on=True,
 )
 """Runs a model, and finds where its committee disagrees."""

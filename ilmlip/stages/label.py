@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ilmlip.chemistry.boxes import labelled, write
 from ilmlip.record import field
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
 from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
 
 
@@ -30,9 +30,9 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output(("frame.extxyz", *kept), values, tools, notes)
 
 
-def seconds(params: Params) -> float:
-    """Of a box of a hundred atoms."""
-    return params.seconds()
+def seconds(params: Params, size: Size) -> float:
+    """Of a box of so many atoms."""
+    return params.seconds(size.atoms)
 
 
 STAGE = Stage("label", 1, Params, run, Resources(memory_gb=0.4, seconds=0.1), seconds, lambda _: 1)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ilmlip.record import field
 from ilmlip.spec.derived import VolumeScan
 from ilmlip.stages import label, series
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
 
 
 class Params(label.Params):
@@ -46,9 +46,9 @@ def labels(params: Params) -> int:
     return 1 if params.scan is None else params.scan.points
 
 
-def seconds(params: Params) -> float:
-    """Of a box of a hundred atoms."""
-    return params.seconds() * labels(params)
+def seconds(params: Params, size: Size) -> float:
+    """Of a box of so many atoms."""
+    return params.seconds(size.atoms) * labels(params)
 
 
 STAGE = Stage(

@@ -15,6 +15,7 @@ from ilmlip.errors import StageError
 from ilmlip.record import Record, field
 from ilmlip.spec.dft import D3, Cp2k, Gpaw, Opls, Qe, Rung, Vasp, Xtb
 from ilmlip.stages.base import Inputs
+from ilmlip.stages.costs import LAWS, kpoints_of
 from ilmlip.stages.forcefield import read_forcefield
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from ilmlip.engines.labelling import Labelled
 
 T = TypeVar("T")
-
-SECONDS = {"opls": 0.1, "xtb": 4.0, "qe": 600.0, "cp2k": 200.0, "gpaw": 600.0, "vasp": 600.0}
-"""One label of a box of a hundred atoms, by the name of the engine's settings; a first guess."""
 
 
 class Labelling(Record):
@@ -50,9 +48,10 @@ class Labelling(Record):
         """The name of the engine's settings."""
         return next(name for name in MODULES if getattr(self, name) is not None)
 
-    def seconds(self) -> float:
-        """Wall time of one label of a hundred atoms, roughly."""
-        return SECONDS[self.engine()]
+    def seconds(self, atoms: float) -> float:
+        """Wall time of one label of so many atoms, roughly, on one core."""
+        name = self.engine()
+        return LAWS[name].of(atoms, kpoints_of(getattr(self, name)))
 
     def open(self, inputs: Inputs, work: Path) -> Session:
         """The engine at work; opls takes role `forcefield`."""

@@ -17,7 +17,8 @@ from ilmlip.errors import StageError
 from ilmlip.observables.series import FEWEST_BLOCKS, mean_and_error
 from ilmlip.record import Record, field
 from ilmlip.spec.ensemble import Engine, Guards, Run
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
+from ilmlip.stages.costs import DYNAMICS, PER_ATOM
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -163,9 +164,9 @@ def drift(columns: dict[str, Any], n_atoms: int) -> dict[str, float]:
     return {"drift": 1e6 * slope / n_atoms}  # eV/fs to meV/ps
 
 
-def seconds(params: Params) -> float:
-    """About fifty steps a second of two hundred atoms, on one core."""
-    return 10.0 + params.run.whole() / params.run.timestep / 50 * float(np.prod(params.supercell))
+def seconds(params: Params, size: Size) -> float:
+    """Linear in atoms and steps: 0.3 ms per atom of a small model that is not compiled."""
+    return 10.0 + params.run.whole() / params.run.timestep * size.atoms * size.weight * PER_ATOM
 
 
 STAGE = Stage(
@@ -175,5 +176,6 @@ STAGE = Stage(
     run,
     Resources(cores=1, memory_gb=2.0, seconds=120),
     seconds,
+    law=DYNAMICS,
     goes_on=True,
 )

@@ -16,7 +16,8 @@ from ilmlip.engines import lammps, lammps_parts
 from ilmlip.engines.lammps_dynamics import Clock, npt, nvt
 from ilmlip.engines.thermo import COLUMNS, THERMO
 from ilmlip.record import field
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
+from ilmlip.stages.costs import ATOM_STEPS, CLASSICAL
 from ilmlip.stages.dynamics import Dynamics, write_thermo
 from ilmlip.stages.equilibrate import END
 from ilmlip.stages.forcefield import read_forcefield
@@ -103,9 +104,18 @@ def summary(rows: NDArray[np.float64]) -> dict[str, float]:
     return {name: means[name] for name in names}
 
 
-def seconds(params: Params) -> float:
-    """LAMMPS does about 2,500 steps a second of a hundred atoms."""
-    return 1.0 + params.duration / params.timestep / 2500
+def seconds(params: Params, size: Size) -> float:
+    """LAMMPS does about 2,500 steps per second of a hundred atoms; linear in atoms."""
+    return 1.0 + params.duration / params.timestep * size.atoms / ATOM_STEPS
 
 
-STAGE = Stage("sample", 1, Params, run, Resources(memory_gb=0.5, seconds=30), seconds, goes_on=True)
+STAGE = Stage(
+    "sample",
+    1,
+    Params,
+    run,
+    Resources(memory_gb=0.5, seconds=30),
+    seconds,
+    law=CLASSICAL,
+    goes_on=True,
+)

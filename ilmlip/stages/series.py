@@ -32,7 +32,7 @@ from ilmlip.hashing import digest
 from ilmlip.record import field
 from ilmlip.spec.derived import Aimd, Rattle, Relax, VolumeScan
 from ilmlip.spec.dft import Rung
-from ilmlip.stages.base import Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
 from ilmlip.stages.kept_labels import Kept, KeptLabels, OtherEngineError
 from ilmlip.stages.labelling import Labelling, frame_of, ladder, tried
 from ilmlip.units import BAR
@@ -269,9 +269,9 @@ def labels(params: Params) -> int:
     return many
 
 
-def seconds(params: Params) -> float:
-    """As many labels as the series has steps, each from the last one's density."""
-    return params.seconds() * labels(params)
+def seconds(params: Params, size: Size) -> float:
+    """As many labels as the series has steps."""
+    return params.seconds(size.atoms) * labels(params)
 
 
 STAGE = Stage(

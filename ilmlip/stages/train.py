@@ -22,7 +22,8 @@ from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import solve
 from ilmlip.record import Record, field
 from ilmlip.spec.model import Training
-from ilmlip.stages.base import Given, Inputs, Output, Resources, Stage
+from ilmlip.stages.base import Given, Inputs, Output, Resources, Size, Stage
+from ilmlip.stages.costs import PER_ATOM_TRAINED, TRAINING, weight
 
 DATA = (TRAIN_FILE, VAL_FILE)
 FILES = (
@@ -180,12 +181,10 @@ def _validation(frames: list[Frame], model: nequip.Potential) -> dict[str, float
     return {f"val_{name}": errors[name] for name in errors if not name.endswith("stderr")}
 
 
-def seconds(params: Params) -> float:
-    """From trials with frames of a hundred atoms: steps × frames, and what a larger model adds."""
+def seconds(params: Params, size: Size) -> float:
+    """Linear in steps, frames of a batch and atoms."""
     made = params.training
-    larger = (made.r_max / 4) ** 3 * (made.l_max + 1) ** 2 / 4 * made.n_layers / 2
-    frame = (0.03 if made.architecture == "nequip" else 0.06) * max(larger, 0.3)
-    return 15.0 + made.max_steps * made.batch_size * frame
+    return 15.0 + made.max_steps * made.batch_size * size.atoms * PER_ATOM_TRAINED * weight(made)
 
 
 STAGE = Stage(
@@ -195,5 +194,6 @@ STAGE = Stage(
     run,
     Resources(cores=1, memory_gb=2.0, seconds=90),
     seconds,
+    law=TRAINING,
     goes_on=True,
 )
