@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ilmlip.export.readme import _compositions
 from ilmlip.lint.run import lint
 from ilmlip.plan.compile import plan_of
+from ilmlip.share.freeze import freeze
 from ilmlip.spec.load import load_study
 from ilmlip.spec.study import Study
 from ilmlip.store import Store
@@ -48,6 +50,19 @@ compositions:
 """
 
 
+MIXED = """\
+name: mixed
+defaults: [config, _self_, scale: smoke]
+system:
+  ions: {"NA": sodium.yaml}
+  salts:
+    NAPF6: {ions: {"NA": 1, PF6: 1}, molar_volume: 70, molar_volume_source: a guess}
+compositions:
+  salts: [EMIMPF6, NAPF6]
+  pairs: 10
+"""
+
+
 @pytest.fixture(scope="module")
 def sodium(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("sodium")
@@ -67,6 +82,25 @@ def test_lint_names_species_of_the_study(sodium: Study) -> None:
     (span,) = [one.message for one in found if one.code == "energy-span"]
     assert "energies at x = 0.0, 1.0" in span and "difference BMIM − NA" in span
     assert not any(name in one.message for one in found for name in ("EMIM", "LiPF6", "PF6"))
+
+
+def test_the_frozen_spec_holds_the_ions_of_the_study_alone(sodium: Study) -> None:
+    text = freeze(sodium, plan_of(sodium), Store(Path("no-store")))
+    assert not re.search(r"\bEMIM|\bLi\b|LiPF6|PF6", text)
+    assert set(sodium.spec.system.ions) == {"BMIM", "NA", "BF4"}
+    (forcefield,) = [task for task in plan_of(sodium) if task.stage == "forcefield"]
+    assert set(forcefield.params.model_dump()["ions"]) == {"BMIM", "NA", "BF4"}
+
+
+def test_what_the_study_uses_of_an_option_stays(sodium: Study, tmp_path: Path) -> None:
+    """Na[PF6] in [EMIM][PF6]: the second salt, and one ion of the first, are the shipped ones."""
+    (tmp_path / "sodium.yaml").write_text(SODIUM, encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text(MIXED, encoding="utf-8")
+    system = load_study([str(tmp_path / "spec.yaml")]).spec.system
+    assert set(system.ions) == {"EMIM", "PF6", "NA"} and set(system.salts) == {"EMIMPF6", "NAPF6"}
+    assert system.salts["EMIMPF6"].measured and system.charge_scale == 0.8
+    shipped = load_study(["compositions=emim_pf6"]).spec.system
+    assert set(shipped.ions) == {"EMIM", "Li", "PF6"}, "an option is never cut"
 
 
 def test_compositions_with_names_are_not_called_x() -> None:

@@ -19,6 +19,7 @@ from ilmlip.errors import SpecError
 from ilmlip.private import need
 from ilmlip.spec.defaults import layers, merged
 from ilmlip.spec.overruled import overruled
+from ilmlip.spec.own_system import without_unused
 from ilmlip.spec.shipped import groups, option_file, options, shipped
 from ilmlip.spec.study import Overruled
 from ilmlip.spec.yaml_file import check_data, shown
@@ -165,6 +166,7 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
         stated = found.stated.get("ensemble")
         kept = {**(stated if isinstance(stated, dict) and not off else {}), "kind": "none"}
         data = _set({**merged(under, found.stated), "ensemble": kept}, settings)
+    data = without_unused(data, found.stated)
     typed = {one.key for one in settings if one.where.startswith("command line")}
     seen = [
         overruled(group, file, under, found.stated, group in typed)
