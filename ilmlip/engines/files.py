@@ -121,20 +121,18 @@ def _extxyz(path: Path) -> Iterator[tuple[Atoms | None, str]]:
 def _native(
     path: Path, format: str, said: Outcome, most: int | None
 ) -> Iterator[tuple[Atoms | None, str]]:
-    from ase.io import iread
-
     number = 0
-    if said.steps != 0:
-        read = iread(
-            str(path),
-            index=":" if most is None else f":{most}",
-            format=format or None,
-            do_not_split_by_at_sign=True,
-        )
-        for atoms in read:
-            if said.steps is not None and number >= said.steps:
-                break  # part of a step that was cut off
-            yield atoms, said.unconverged.get(number, "")
+    end = min((limit for limit in (most, said.steps) if limit is not None), default=None)
+    while end is None or number < end:
+        try:
+            for atoms in _read(path, format, number, end):
+                yield atoms, said.unconverged.get(number, "")
+                number += 1
+            break
+        except Exception:  # a step that stopped may lack what ASE's reader relies on
+            if number not in said.unconverged:
+                raise
+            yield None, said.unconverged[number]
             number += 1
     if most is not None and number >= most:
         return
@@ -144,6 +142,13 @@ def _native(
         raise StageError(
             f"{path.name} holds {said.steps} steps, and only {number} of them can be read"
         )
+
+
+def _read(path: Path, format: str, first: int, end: int | None) -> Iterator[Atoms]:
+    from ase.io import iread
+
+    index = f"{first}:{'' if end is None else end}"
+    yield from iread(str(path), index=index, format=format or None, do_not_split_by_at_sign=True)
 
 
 def _frame(atoms: Atoms | None, reading: Reading, name: str, fault: str) -> Imported:
