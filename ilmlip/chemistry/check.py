@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip import ranges
 from ilmlip.chemistry.elements import MASSES
-from ilmlip.chemistry.ion import CHARGE_TOLERANCE, Ion
+from ilmlip.chemistry.ion import CHARGE_TOLERANCE, Ion, IonData
 from ilmlip.units import ASE_TIME, KJ_PER_MOL
 
 Level = Literal["ok", "note", "wrong", "failed"]
@@ -53,6 +54,7 @@ def check(ion: Ion) -> list[Finding]:
         *_coverage(ion),
         *_planar(ion),
         *_unused(ion),
+        *_ranges(ion),
         *([] if ion.missing() else [*_constants(ion), *_geometry(ion)]),
     ]
 
@@ -148,7 +150,36 @@ def _constants(ion: Ion) -> Iterator[Finding]:
         yield Finding("constants", "ok", f"fastest bond {fastest}, {periods[fastest]:.1f} fs")
 
 
-def bond_periods(ion: Ion) -> dict[str, float]:
+def _ranges(ion: Ion) -> Iterator[Finding]:
+    """σ, ε, charges, lengths, angles and constants against what molecules have."""
+    outside = list(implausible(ion))
+    for verdict, section, text in outside:
+        yield Finding("ranges", "wrong" if verdict == "impossible" else "note", text, section)
+    if not outside:
+        yield Finding("ranges", "ok", "σ, ε, charges, lengths, angles and constants are usual ones")
+
+
+def implausible(ion: IonData) -> Iterator[tuple[ranges.Verdict, str, str]]:
+    """Values outside of the table of ranges: the verdict, the file's section, and what to say."""
+    values = [("charge", "atoms", atom.name, atom.charge) for atom in ion.atoms]
+    for key, lj in ion.lj.items():
+        values.append(("epsilon", "lj", key, lj.epsilon))
+        if lj.epsilon > 0:
+            values.append(("sigma", "lj", key, lj.sigma))
+    for kind, section, terms in (
+        ("bond length", "bond constant", ion.bond_types),
+        ("angle", "angle constant", ion.angle_types),
+    ):
+        place = f"{section.split()[0]}_types"
+        for key, term in terms.items():
+            values += [(kind, place, key, term.equilibrium), (section, place, key, term.k)]
+    table = ranges.of_ions()
+    for kind, section, key, value in values:
+        if (verdict := table[kind].verdict(value)) is not None:
+            yield verdict, section, f"{kind} of {key} is {table[kind].text(value)}"
+
+
+def bond_periods(ion: IonData) -> dict[str, float]:
     """Period in fs of each kind of bond, of its two atoms alone."""
     element = {atom.name: atom.element for atom in ion.atoms}
     found: dict[str, float] = {}

@@ -53,12 +53,14 @@ class Crystal(Record):
             raise SpecError("system.crystal.mobile.elements", "name one element")
         for index, site in enumerate((*self.sites, self.mobile)):
             for element in site.elements:
-                if element not in self.charges or element not in MASSES:
-                    known = [name for name in self.charges if name in MASSES]
+                where = f"system.crystal.sites.{index}.elements"
+                if element not in MASSES:
+                    raise SpecError(where, f"{element} is no element; write a symbol such as Li")
+                if element not in self.charges:
                     raise SpecError(
-                        f"system.crystal.sites.{index}.elements",
-                        f"{element} has no charge in system.crystal.charges or is unknown; there "
-                        f"are {', '.join(known)}",
+                        where,
+                        f"{element} has no charge; add it to system.crystal.charges, which has "
+                        f"{', '.join(self.charges)}",
                     )
         return self
 

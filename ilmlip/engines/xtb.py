@@ -12,6 +12,7 @@ import numpy as np
 from ilmlip.chemistry.elements import MULTIPLICITIES
 from ilmlip.chemistry.forcefield import ForceField
 from ilmlip.engines.labelling import Labelled, NotConvergedError, Session
+from ilmlip.errors import StageError
 from ilmlip.spec.dft import Rung, Xtb
 from ilmlip.units import BOHR, HARTREE, HARTREE_PER_K
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 METHOD = "GFN1-xTB"
+LAST = 86
+"""Atomic number of the last element that GFN1-xTB has (Rn; J. Chem. Theory Comput. 13, 1989 (2017))."""
 MAX_ITERATIONS = 250
 """Iterations of the self-consistent charges, after which a frame has no label."""
 
@@ -48,6 +51,9 @@ def label(
         "temperature": temperature * HARTREE_PER_K,
         "max-iter": max_iterations,
     }
+    beyond = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if z > LAST})
+    if beyond:
+        raise StageError(f"{METHOD} has no {', '.join(beyond)}; it knows elements up to Rn")
     try:
         calculator = Calculator(
             METHOD,

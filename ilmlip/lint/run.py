@@ -12,6 +12,7 @@ from ilmlip.lint.files import files
 from ilmlip.lint.finding import CODES, ORDER, Finding
 from ilmlip.lint.machine import compiling, machine, outside
 from ilmlip.lint.physics import cutoff, dynamics, frames, grid, labels
+from ilmlip.lint.plausible import bonds_seen, elements, ions, steps, values
 from ilmlip.plan.graph import Plan, states
 from ilmlip.spec.shipped import did_you_mean
 from ilmlip.spec.study import Study, shown_value
@@ -25,6 +26,12 @@ RULES = (
     (labels, ("compositions", "dft", "model")),
     (dynamics, ("ensemble", "model")),
     (frames, ("system", "compositions", "sampling", "dft", "dataset")),
+    (frames, ("system", "sampling", "dft", "dataset")),
+    (values, ("system", "compositions", "sampling", "dft", "dataset", "model", "ensemble")),
+    (steps, ("system", "compositions", "sampling", "dft", "dataset", "ensemble")),
+    (bonds_seen, ("system", "compositions", "model")),
+    (ions, ("system", "compositions", "dft")),
+    (elements, ("system", "compositions", "dft")),
     (machine, ("dft", "system", "compositions", "cluster")),
     (compiling, ("model", "cluster")),
     (limits, ("cluster",)),
