@@ -26,7 +26,6 @@ RULES = (
     (labels, ("compositions", "dft", "model")),
     (dynamics, ("ensemble", "model")),
     (frames, ("system", "compositions", "sampling", "dft", "dataset")),
-    (frames, ("system", "sampling", "dft", "dataset")),
     (values, ("system", "compositions", "sampling", "dft", "dataset", "model", "ensemble")),
     (steps, ("system", "compositions", "sampling", "dft", "dataset", "ensemble")),
     (bonds_seen, ("system", "compositions", "model")),

@@ -13,7 +13,7 @@ from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
 from ilmlip.report.matrix import is_trained
 
-HEADER = ("table", "quantity", "model", "composition", "ours", "seeds", "paper", "unit")
+HEADER = ("table", "quantity", "model", "composition", "ours", "seeds", "paper", "unit", "remark")
 FILES = ("paper.json", "paper.csv", "paper.md")
 HOLDS = {True: "holds", False: "**does not hold**", None: "not decided"}
 
@@ -31,13 +31,15 @@ class Line:
     seeds: int
     paper: float | None
     unit: str
+    remark: str = ""
+    """What must be said wherever the paper's number is shown."""
 
     def cells(self) -> list[str]:
         """As a line of paper.csv."""
         ours, paper = ("" if v is None else f"{v:.9g}" for v in (self.ours, self.paper))
         return [
             self.table, self.quantity, self.model, self.composition, ours, str(self.seeds), paper,
-            self.unit,
+            self.unit, self.remark,
         ]  # fmt: skip
 
 
@@ -54,6 +56,7 @@ def read_lines(path: Path) -> list[Line]:
                 int(one["seeds"]),
                 float(one["paper"]) if one["paper"] else None,
                 one["unit"],
+                one.get("remark", ""),
             )
             for one in csv.DictReader(lines)
         ]
@@ -99,6 +102,8 @@ def tables(lines: Sequence[Line], level: str = "##") -> list[str]:
         mine = [line for line in narrow if line.table == table]
         parts.append(f"{level} {table}: over all test compositions, {mine[0].unit}\n")
         parts.append(_table(mine, list(dict.fromkeys(w.quantity for w in mine)), "quantity"))
+        for quantity, remark in dict.fromkeys((w.quantity, w.remark) for w in mine if w.remark):
+            parts.append(f"{quantity}: {remark}\n")
     return parts
 
 

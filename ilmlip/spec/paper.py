@@ -187,6 +187,11 @@ class Scan(Record):
         "Swept fields that tell the points apart: numbers, or groups such as dataset", min_length=1
     )
     quantities: dict[str, str] = field("Columns: quantity of matrix.csv, and its unit")
+    remarks: dict[str, str] = field(
+        "What must be said wherever the paper's numbers of a quantity are shown",
+        default={},
+        later=True,
+    )
     points: tuple[tuple[tuple[At, ...], tuple[float | None, ...]], ...] = field(
         "Of each point the fields' values, and the paper's numbers", default=()
     )
@@ -200,6 +205,12 @@ class Scan(Record):
                     f"analysis.scan.points.{index}",
                     f"has {len(values)} values of {len(self.fields)} fields and {len(numbers)} numbers "
                     f"of {len(self.quantities)} quantities",
+                )
+        for name in self.remarks:
+            if name not in self.quantities:
+                raise SpecError(
+                    f"analysis.scan.remarks.{name}",
+                    f"is no quantity; there are {', '.join(self.quantities)}",
                 )
         for index, trend in enumerate(self.trends):
             for name in (trend.along, *trend.among):

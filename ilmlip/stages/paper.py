@@ -287,4 +287,4 @@ DECIDE: dict[str, Callable[..., dict[str, Any]]] = {
     "difference": difference,
 }
 
-STAGE = Stage("paper", 1, Params, run, Resources(memory_gb=0.3, seconds=0.3))
+STAGE = Stage("paper", 2, Params, run, Resources(memory_gb=0.3, seconds=0.3))

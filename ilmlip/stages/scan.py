@@ -51,6 +51,11 @@ class Params(Record):
     points: tuple[tuple[tuple[At, ...], tuple[float | None, ...]], ...] = field(
         "Of each point of the paper the fields' values, and its numbers"
     )
+    remarks: dict[str, str] = field(
+        "What must be said wherever the paper's numbers of a quantity are shown",
+        default={},
+        later=True,
+    )
     trends: tuple[Trend, ...] = field("What is to hold")
     runs: tuple[tuple[int, int], ...] = field(
         "Of each input `observed` its point, and the seed of its model", default=(), later=True
@@ -114,7 +119,10 @@ def _lines(params: Params, seeds: Seeds) -> list[Line]:
         for (quantity, unit), paper in zip(params.quantities.items(), numbers, strict=True):
             own = _by_seed(seeds, values, quantity)
             middle = statistics.median(own) if own else None
-            found.append(Line(params.table, quantity, name, "", middle, len(own), paper, unit))
+            remark = params.remarks.get(quantity, "")
+            found.append(
+                Line(params.table, quantity, name, "", middle, len(own), paper, unit, remark)
+            )
     return found
 
 

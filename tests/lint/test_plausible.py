@@ -93,6 +93,13 @@ def test_shipped_ions_are_usual(name: str) -> None:
     assert list(implausible(load_ion(options("ion")[name], draft=True))) == []
 
 
+def test_a_study_s_ions_are_checked(tmp_path: Path) -> None:
+    changed("pf6", tmp_path / "ion.yaml", F=(0.295, 0.25))
+    spec = load([f"system.ions.PF6={tmp_path / 'ion.yaml'}"])
+    said = [(f.code, f.severity, f.where) for f in plausible.ions(spec)]
+    assert said == [("ion-range", "error", "system.ions.PF6.lj")]
+
+
 @pytest.mark.parametrize(
     ("lj", "level", "text"),
     [
