@@ -27,7 +27,7 @@ LAYERS = (
     {"spec"},
     {"chemistry", "observables"},
     {"hashing", "private"},
-    {"errors", "grammar", "units", "record"},
+    {"errors", "grammar", "units", "record", "ranges"},
     {"uri"},
 )
 """Data only moves right: a part imports from its own layer's parts never, from lower ones freely."""
