@@ -1,7 +1,7 @@
 """A Slurm of one node on 127.0.0.1, for tests: Debian's slurm-wlm and munge, started as root.
 
-It has no accounting (slurmdbd), two partitions of which `main` preempts `spare`, and more cores than
-the machine, so that jobs of tests run side by side.
+It has no accounting (slurmdbd), partitions of which `main` preempts `spare` and `short` allows five
+minutes, and more cores than the machine, so that jobs of tests run side by side.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ SlurmdLogFile={folder}/slurmd.log
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=10
 PartitionName=spare Nodes={host} MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=0
+PartitionName=short Nodes={host} MaxTime=5 State=UP PriorityTier=1 GraceTime=0
 """
 
 

@@ -100,16 +100,27 @@ def _squeue(*which: str) -> str | None:
 
 def cluster_name() -> str:
     """The name of the cluster that answers here. Raises SlurmError if none does."""
-    return _cluster_name(os.environ.get("SLURM_CONF", ""))
+    return configured("ClusterName")
+
+
+def configured(name: str) -> str:
+    """A setting of the cluster, empty if it has none. Raises SlurmError if Slurm does not answer."""
+    return _configuration(os.environ.get("SLURM_CONF", "")).get(name, "")
 
 
 @cache
-def _cluster_name(_configuration: str) -> str:
-    for line in _ask(["scontrol", "show", "config"]).splitlines():
-        name, _, value = line.partition("=")
-        if name.strip() == "ClusterName":
-            return value.strip()
-    return ""
+def _configuration(_file: str) -> dict[str, str]:
+    lines = _ask(["scontrol", "show", "config"]).splitlines()
+    pairs = [line.partition("=") for line in lines]
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def partitions() -> list[tuple[str, str]]:
+    """Names of the partitions and their time limits, as Slurm writes them."""
+    lines = _ask(["sinfo", "--noheader", "--format=%R|%l"]).split()
+    return [
+        (name, limit) for name, _, limit in (line.partition("|") for line in dict.fromkeys(lines))
+    ]
 
 
 def check_place(given: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ilmlip.execute import slurm
 from ilmlip.execute.batch import Array, Wait
 from ilmlip.execute.errand import Errand
+from ilmlip.execute.refusals import remedy
 from ilmlip.execute.slots import needs
 from ilmlip.execute.submission import CLOSING, Element, Record, Run, ends_in, open_runs
 from ilmlip.execute.tidy import WELL
@@ -53,7 +54,7 @@ class SlurmJobs:
             CLOSING, min(CLOSING_MINUTES, self.cluster.slurm.longest_minutes), waits
         )
         with _plain_environment(_stated(self.cluster, CLOSING)):
-            job = _told(lambda: executor.submit(function, *given))
+            job = self._told(CLOSING, lambda: executor.submit(function, *given))
         element = Element(str(job.job_id), (), "", CLOSING_MINUTES)
         record = Record(element.id, CLOSING, (element,), waits)
         self.run.add(record)
@@ -86,7 +87,7 @@ class SlurmJobs:
                 return [executor.submit(call) for call in calls]
 
         with _plain_environment(_stated(self.cluster, stage)):
-            jobs = _told(submit)
+            jobs = self._told(stage, submit)
         elements = tuple(
             Element(str(job.job_id), _keys(errand), errand.report.name, errand.minutes)
             for job, errand in zip(jobs, errands, strict=True)
@@ -112,6 +113,23 @@ class SlurmJobs:
             comment=f"{slurm.COMMENT} {self.run.name}",
         )
         return executor
+
+    def _told(self, stage: str, submit: Callable[[], Any]) -> Any:
+        """Submit; raises SlurmError with sbatch's own words and the field to change."""
+        from submitit.core.utils import FailedJobError
+
+        if lacks := slurm.lacks():
+            raise slurm.SlurmError(f"cluster=slurm: {lacks}")
+        try:
+            return submit()
+        except FailedJobError as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            said = "; ".join(line.removeprefix("sbatch: error: ") for line in lines)
+            what = remedy(said, stage, self.cluster)
+            raise slurm.SlurmError(
+                f"cluster=slurm: sbatch refuses the jobs of {stage}: {said or 'no reason given'}"
+                + (f". To go on, {what}" if what else "")
+            ) from None
 
 
 def sbatch(cluster: Cluster, stage: str) -> dict[str, Any]:
@@ -245,19 +263,6 @@ def _id(wait: Wait, made: Sequence[Record]) -> str:
         return wait.on
     record = made[wait.on.array]
     return record.id if wait.on.element is None else record.elements[wait.on.element].id
-
-
-def _told(submit: Callable[[], Any]) -> Any:
-    """Submit; raises SlurmError with sbatch's own words."""
-    from submitit.core.utils import FailedJobError
-
-    if lacks := slurm.lacks():
-        raise slurm.SlurmError(f"cluster=slurm: {lacks}")
-    try:
-        return submit()
-    except FailedJobError as error:
-        said = [line for line in str(error).splitlines() if line.strip()]
-        raise slurm.SlurmError(f"cluster=slurm: {said[-1] if said else 'sbatch failed'}") from None
 
 
 CHOICES = ("partition", "account", "qos", "constraint")

@@ -10,8 +10,9 @@ from rich.console import Console
 from ilmlip.execute import slurm
 from ilmlip.execute.events import Events
 from ilmlip.execute.progress import Display, Remaining
+from ilmlip.execute.refusals import never_begins, remedy
 from ilmlip.execute.relay import relay
-from ilmlip.execute.submission import Run, ends_in, in_queue, queued
+from ilmlip.execute.submission import Queued, Run, ends_in, in_queue, queued
 from ilmlip.plan.cost import task_seconds
 from ilmlip.plan.graph import Plan, State
 from ilmlip.store import Store
@@ -87,11 +88,24 @@ class _Follower:
                     fresh = True
         return fresh
 
+    def _stuck(self, found: Queued) -> None:
+        """Tell at once of jobs that will not begin by themselves."""
+        for held in found.tasks.values():
+            if held.run.name != self.run.name or not never_begins(held.reason):
+                continue
+            text = f"jobs of {held.record.stage} will not begin ({held.reason}); "
+            text += f"end the run (ilmlip cancel), {remedy(held.reason, held.record.stage)}"
+            if text not in self.said:
+                self.said.append(text)
+                self.display.console.print(f"ilmlip: {text}", highlight=False)
+
     def _is_there(self) -> bool:
         """Whether Slurm still has jobs of the run."""
         self.asked = time.monotonic()
         try:
-            there = self.run.name in queued(self.store.root, in_queue(self.store.root)).jobs
+            found = queued(self.store.root, in_queue(self.store.root))
+            there = self.run.name in found.jobs
+            self._stuck(found)
         except slurm.SlurmError as error:
             if str(error) not in self.said:
                 self.said.append(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,13 +15,16 @@ from pathlib import Path
 import psutil
 import pytest
 from command import PATIENCE, ilmlip
+from rich.console import Console
 
 from ilmlip.errors import IlmlipError
 from ilmlip.execute import slurm
+from ilmlip.execute.progress import Display
 from ilmlip.execute.submission import Element, Run, in_queue, open_runs, queued, runs
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.run import Ended
+from ilmlip.run.follow import _Follower
 from ilmlip.run.slurm import run_on_slurm
 from ilmlip.spec.load import load_study
 from ilmlip.stages.probe import Params
@@ -280,7 +284,8 @@ def test_preempted_jobs_come_back(tmp_path: Path) -> None:
 def test_a_slurm_that_refuses_is_heard_and_nothing_stays(tmp_path: Path) -> None:
     plan = Plan("t")
     probe(plan, "a")
-    with pytest.raises(IlmlipError, match=r"(?i)invalid partition"):
+    wrong = r"(?i)invalid partition.*cluster\.slurm\.partition \(is nowhere\).*main, spare, short"
+    with pytest.raises(IlmlipError, match=wrong):
         go(plan, tmp_path, "cluster.slurm.partition=nowhere")
     assert open_runs(tmp_path) == []
     assert not queued(tmp_path, slurm.queue()).jobs
@@ -342,3 +347,19 @@ def test_jobs_on_another_cluster_are_not_submitted_here_again(tmp_path: Path) ->
     assert last(tmp_path).closed() is None and len(runs(tmp_path)) == 1
     run.write()
     assert go(plan, tmp_path).ok
+
+
+def test_a_job_that_will_never_begin_is_told_of(tmp_path: Path) -> None:
+    """Slurm takes a job of more time than its partition allows, and lets it wait for ever."""
+    plan, said = Plan("t"), io.StringIO()
+    key = probe(plan, "a")
+    go(plan, tmp_path, "cluster.slurm.partition=short", detach=True)
+    wait(lambda: queued(tmp_path, in_queue(tmp_path)).tasks[key].reason == "PartitionTimeLimit")
+    with Display(plan, Console(file=said)) as display:
+        follower = _Follower(plan, Store(tmp_path), last(tmp_path), display, set())
+        for _ in range(2):
+            assert follower._is_there()
+    text = " ".join(said.getvalue().split())
+    assert text.count("will not begin (PartitionTimeLimit)") == 1
+    assert "cluster.slurm.longest_minutes" in text and "short (5:00)" in text
+    slurm.cancel(queued(tmp_path, in_queue(tmp_path)).jobs[last(tmp_path).name])
