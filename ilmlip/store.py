@@ -29,6 +29,10 @@ from ilmlip.hashing import digest, file_digest, plain
 FORMAT = 1
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
+LOGS = "logs"
+"""Folder of a result that holds what its engine has written."""
+LONGEST_LOG = 2_000_000
+"""Bytes of a log that are kept, at its end."""
 
 
 def _has_default(one: Field[Any]) -> bool:
@@ -196,9 +200,11 @@ class Store:
 
     # --- writing
 
-    def publish(self, result: Result, work: Path) -> Result:
+    def publish(self, result: Result, work: Path, logs: Iterable[str] = ()) -> Result:
         """Move the files of `result` from `work` into the store under its key, whole or not at all.
 
+        `logs` go into a folder of their own beside them, the end of long ones: what an engine says
+        holds times and paths, and is not in the digest.
         `result.path`, `.files` and `.digest` are filled in here. A result already there with the
         same digest stays; one made from other inputs is replaced. Returns what now stands.
         """
@@ -214,6 +220,8 @@ class Store:
             target = staged / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (work / name).rename(target)
+        for name in logs:
+            _keep_log(work / name, staged / LOGS)
         write_text(staged / MANIFEST, json.dumps(data, indent=1, allow_nan=False) + "\n")
         self._install(staged, final, own)
         shutil.rmtree(self.failed_folder(result.key), ignore_errors=True)
@@ -272,6 +280,15 @@ def write_text(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def _keep_log(path: Path, folder: Path) -> None:
+    if not path.is_file():
+        return
+    folder.mkdir(exist_ok=True)
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - LONGEST_LOG))
+        (folder / path.name).write_bytes(log.read())
 
 
 def _newest(folder: Path) -> float:

@@ -87,6 +87,18 @@ def test_status_and_plan_for_people(smoke: Smoke) -> None:
         assert line.split()[1] == "40"
 
 
+def test_the_log_of_a_finished_training(smoke: Smoke) -> None:
+    """nequip's own, which is kept with the result; of a label nothing is."""
+    key, label = (
+        min(path.name for path in (smoke.folder / "store" / "results" / stage).iterdir())
+        for stage in ("train", "label")
+    )
+    answer = ilmlip("logs", key, *SMOKE, "-n", "1000", cwd=smoke.folder)
+    assert answer.code == 0 and f"results/train/{key}/logs/nequip.log" in answer.out
+    assert "Trainer.fit` stopped" in answer.out
+    assert "no log is kept of it" in ilmlip("logs", label, *SMOKE, cwd=smoke.folder).out
+
+
 def test_other_models_reuse_all_data(smoke: Smoke) -> None:
     """What a change would cost, on a store that holds the rest."""
     plan = ilmlip("plan", *SMOKE, "model.r_max=4.7", "--json", cwd=smoke.folder).json

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ilmlip.errors import StoreError
-from ilmlip.store import MANIFEST, Failure, Result, Store, stage_of, write_text
+from ilmlip.execute.sound import Sound
+from ilmlip.store import LOGS, LONGEST_LOG, MANIFEST, Failure, Result, Store, stage_of, write_text
 
 KEY = "probe-k1-0123"
 
@@ -128,3 +130,21 @@ def test_an_empty_folder_of_a_newer_attempt_hides_no_earlier_work(store: Store) 
     earlier = store.earlier_work(KEY, now)
     assert earlier is not None and (earlier / "labels").read_text(encoding="utf-8") == "dear"
     assert list((store.root / "work").iterdir()) == [now]
+
+
+def test_a_log_is_kept_and_is_no_part_of_the_result(store: Store) -> None:
+    """It holds times: two runs that come out the same must have the same digest."""
+    found = []
+    for text in ("began at 10:00\n", "x" * LONGEST_LOG + "began at 11:00\n"):
+        work = store.new_work(KEY)
+        (work / "a.txt").write_text("x", encoding="utf-8")
+        (work / "engine.log").write_text(text, encoding="utf-8")
+        made = Result(KEY, "probe", 1, Path(), {}, {}, {}, {}, {"a.txt": ""}, {}, "")
+        result = store.publish(made, work, ["engine.log", "none.log"])
+        log = result.path / LOGS / "engine.log"
+        found.append((result.digest, log.read_text(encoding="utf-8")))
+        assert list(log.parent.iterdir()) == [log] and not Sound(store).damage(KEY)
+        assert set(result.files) == {"a.txt"}
+        shutil.rmtree(result.path)
+    assert found[0] == (result.digest, "began at 10:00\n")
+    assert len(found[1][1]) == LONGEST_LOG and found[1][1].endswith("began at 11:00\n")

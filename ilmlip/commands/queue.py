@@ -17,7 +17,7 @@ from ilmlip.execute.relay import relay
 from ilmlip.execute.slurm_jobs import log_of
 from ilmlip.execute.submission import Held, in_queue, open_runs, queued, runs
 from ilmlip.run.slurm import elsewhere
-from ilmlip.store import Store
+from ilmlip.store import LOGS, Store
 
 
 def jobs_of(store: Store) -> dict[str, Held]:
@@ -89,7 +89,9 @@ def logs(options: Namespace) -> int:
         lines = log.path.read_text(errors="replace", encoding="utf-8").splitlines()
         print("\n".join(lines[-options.lines :]))
     if not found:
-        print("no log is kept of it")
+        print(
+            "no log is kept of it: of what ended well, a training alone keeps what it has written"
+        )
     return OK if how != "unknown" else FAILED
 
 
@@ -138,6 +140,8 @@ def _logs(store: Store, key: str) -> Iterator[Log]:
     failure = store.failure(key)
     if failure is not None and failure.log and Path(failure.log).exists():
         yield Log("its log", Path(failure.log))
+    for path in sorted((store.folder(key) / LOGS).glob("*")):
+        yield Log("kept with its result", path)
     for folder in _work(store, key)[-1:]:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and (path.suffix in (".log", ".out") or path.name.startswith("log.")):

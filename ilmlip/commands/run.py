@@ -49,7 +49,8 @@ def answer_of(study: Study, ended: Ended) -> dict[str, Any]:
     settled = Counter(ended.outcome.settled.values())
     data: dict[str, Any] = {
         "study": study.spec.name,
-        "done": settled["done"],
+        "done": settled["done"] - len(ended.outcome.elsewhere),
+        "elsewhere": len(ended.outcome.elsewhere),
         "cached": settled["cached"],
         "failed": told(ended.outcome.failures.values()),
         "blocked": settled["blocked"],
@@ -85,9 +86,11 @@ def print_ended(study: Study, ended: Ended) -> None:
             for name, path in outputs.items():
                 print(f"{point.label()}: {name}: {path}")
     settled = Counter(ended.outcome.settled.values())
+    others = len(ended.outcome.elsewhere)
     print(
-        f"{study.spec.name}: {counted(settled['done'], 'task')} done, "
-        f"{settled['cached']} {plural(settled['cached'], 'was')} there already"
+        f"{study.spec.name}: {counted(settled['done'] - others, 'task')} done, "
+        + (f"{others} by another run meanwhile, " if others else "")
+        + f"{settled['cached']} {plural(settled['cached'], 'was')} there already"
         + (f", {settled['failed']} failed" if settled["failed"] else "")
         + (f", {settled['blocked']} not run because of those" if settled["blocked"] else "")
         + (f", {len(ended.queued)} in the queue" if ended.queued else "")

@@ -28,7 +28,7 @@ from ilmlip.engines import nequip_resume, nequip_weights
 from ilmlip.engines.attempts import attempts
 from ilmlip.engines.nequip_config import BROKEN, CONFIG, guarded, training_config
 from ilmlip.engines.nequip_weights import CHECKPOINT, NETWORK, WEIGHTS
-from ilmlip.engines.process import execute
+from ilmlip.engines.process import RANKS, execute
 from ilmlip.errors import StageError
 from ilmlip.hashing import file_digest
 from ilmlip.spec.model import Training
@@ -116,7 +116,12 @@ def train(work: Path, earlier: Path | None = None) -> tuple[list[dict[str, float
     shown = shlex.join([program.name, *command[1:]])
     try:
         execute(
-            command, work, LOG, environment=environment, errors=("Error:", "Error(", "Exception:")
+            command,
+            work,
+            LOG,
+            environment=environment,
+            errors=("Error:", "Error(", "Exception:"),
+            without=RANKS,
         )
     except StageError as error:
         raise _broken(work, error) from error

@@ -27,6 +27,33 @@ OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that come from outside (a person, a scheduler, a lack of memory), not from a mistake."""
 
 
+LISTENED_TO = (
+    "LAMMPS_PLUGIN_PATH", "LAMMPS_POTENTIALS",  # styles and files that replace LAMMPS's own
+    "ESPRESSO_PSEUDO", "ESPRESSO_TMPDIR",
+    "PL_", "NEQUIP_", "ALLEGRO_", "TORCHINDUCTOR_",  # PL_TRAINER_MAX_EPOCHS: Lightning's defaults
+    "TORCH_ALLOW_TF32", "NVIDIA_TF32_OVERRIDE", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",
+    "PYTHONOPTIMIZE", "MLFLOW_", "LC_", "LANGUAGE",
+)  # fmt: skip
+"""How variables begin that would change what a program computes, and that no one states in a spec; and
+those with secrets that no program needs. The profile may set them for a program (docs/engines.md)."""
+SECRET = ("ILMLIP_TRACKING_URI",)
+RANKS = (
+    "SLURM_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_",
+)  # fmt: skip
+"""Variables that make Lightning one of several processes, or requeue the job that it is in."""
+
+
+def plain_environment(given: Mapping[str, str], without: Sequence[str] = ()) -> dict[str, str]:
+    """An environment without what would change results, nor names that begin as in `without`.
+
+    In a locale whose numbers have a point, and in UTF-8.
+    """
+    gone = (*LISTENED_TO, *SECRET, *without)
+    kept = {name: value for name, value in given.items() if not name.startswith(gone)}
+    return {**kept, "LC_ALL": "C.UTF-8"}
+
+
 class KilledError(StageError):
     """Something outside ended the program, which says nothing of what it was given."""
 
@@ -40,10 +67,12 @@ def execute(
     errors: Sequence[str] = ("ERROR", "Error"),
     time_limit: float | None = None,
     accepted: Sequence[int] = (0,),
+    without: Sequence[str] = (),
 ) -> None:
     """Run `command` in `work`, stdout and stderr to the file `log`; wait for its end.
 
-    `environment` is added to this process's. Raises StageError with the last line of the log that
+    `environment` is added to this process's as far as that changes no result (`plain_environment`,
+    which gets `without`). Raises StageError with the last line of the log that
     holds one of `errors` (or the last line), the command and the log (KilledError if something outside
     ended it); and when the program takes
     longer than `time_limit` seconds: then it is killed with all that it started. `accepted`: exit
@@ -58,7 +87,7 @@ def execute(
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={**plain_environment(os.environ, without), **environment},
                 preexec_fn=_prepared_death(),  # noqa: PLW1509 - nothing but a system call, see there
                 start_new_session=time_limit is not None,
             )

@@ -39,6 +39,9 @@ class Outcome:
     failures: dict[str, Failure] = field(default_factory=dict)
     """Tasks that failed themselves; those blocked by them are in `settled` alone."""
 
+    elsewhere: set[str] = field(default_factory=set)
+    """Keys of tasks that are done and that another driver has computed meanwhile."""
+
     def count(self, kind: Settled) -> int:
         """How many tasks ended so."""
         return sum(1 for value in self.settled.values() if value == kind)
@@ -203,6 +206,8 @@ class Driver:
         if end == "busy":
             self._elsewhere[task.key] = time.monotonic()
         elif end in ("done", "there"):
+            if end == "there":
+                self.outcome.elsewhere.add(task.key)
             self._done(task)
         elif end == "blocked":  # an input was removed meanwhile
             self._settle(task, "blocked")
@@ -276,6 +281,7 @@ class Driver:
             del self._elsewhere[key]
             self.claims.bury(key)
             if self._result(task):
+                self.outcome.elsewhere.add(key)
                 self._done(task)
             else:
                 self._ready[task.stage].append(task)

@@ -128,7 +128,7 @@ def _attempt(
             raise StageError(f"{disk.NO_ROOM}: what it wrote may be cut off")
         if not claims.is_mine(task.key):
             return "busy"  # it slept so long that another took it over
-        store.publish(_result(task, inputs, digests, output, started), folder)
+        store.publish(_result(task, inputs, digests, output, started), folder, output.logs)
     except StageError as error:
         if KILLED in error.reason and "SLURM_JOB_ID" in os.environ:
             time.sleep(DOUBT)

@@ -211,9 +211,10 @@ def settled(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -> 
             for role, keys in task.needs.items()
         }
         if state == "cached":
-            outcome.settled[key] = (
-                "cached" if before[key] == "cached" and key not in now else "done"
-            )
+            old = before[key] == "cached" and key not in now
+            outcome.settled[key] = "cached" if old else "done"
+            if not old and key not in now:
+                outcome.elsewhere.add(key)
         elif (failure := store.failure(key)) is not None and failure.time >= run.started:
             outcome.settled[key] = "failed"
             outcome.failures[key] = failure

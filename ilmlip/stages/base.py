@@ -69,6 +69,8 @@ class Output:
     values: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    logs: tuple[str, ...] = ()
+    """Names of logs in the work folder, which are kept with the result and are no part of it."""
 
 
 @dataclass(frozen=True)

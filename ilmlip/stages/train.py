@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ilmlip.chemistry.labelled import Frame, read_frames
 from ilmlip.engines import nequip, nequip_start, nequip_weights
+from ilmlip.engines.attempts import attempts
 from ilmlip.engines.nequip_config import CONFIG, TRAIN_FILE, VAL_FILE
 from ilmlip.errors import StageError
 from ilmlip.observables.errors import energy_errors, force_errors
@@ -89,7 +91,17 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
         values=values,
         tools=nequip.tools(),
         notes={"nequip_train_seconds": seconds, "went_on_from_step": begun},
+        logs=(nequip.LOG, *_earlier_logs(inputs.earlier, work)),
     )
+
+
+def _earlier_logs(earlier: Path | None, work: Path) -> Iterator[str]:
+    """Logs of the attempts that were broken off, copied into `work`; the last one is the first."""
+    for number, folder in enumerate(attempts(earlier), start=1):
+        if (folder / nequip.LOG).is_file():
+            name = f"before-{number}-{nequip.LOG}"
+            shutil.copyfile(folder / nequip.LOG, work / name)
+            yield name
 
 
 def _carried(earlier: Given, work: Path) -> Output:

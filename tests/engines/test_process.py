@@ -13,7 +13,7 @@ import psutil
 import pytest
 from command import PATIENCE
 
-from ilmlip.engines.process import KilledError, execute, last_error
+from ilmlip.engines.process import RANKS, KilledError, execute, last_error
 from ilmlip.errors import StageError
 
 
@@ -71,3 +71,26 @@ def test_a_program_dies_with_its_worker(tmp_path: Path) -> None:
     worker.wait()
     psutil.wait_procs([child], timeout=PATIENCE)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_program_gets_nothing_that_would_change_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables that LAMMPS, pw.x, Lightning and others listen to; what is asked for stays."""
+    theirs = (
+        "LAMMPS_PLUGIN_PATH", "LAMMPS_POTENTIALS", "ESPRESSO_PSEUDO", "PL_TRAINER_MAX_EPOCHS",
+        "PL_GLOBAL_SEED", "NEQUIP_FLOAT64_MODEL_TOL", "NVIDIA_TF32_OVERRIDE", "LC_NUMERIC",
+        "MLFLOW_TRACKING_PASSWORD", "ILMLIP_TRACKING_URI", "SLURM_NTASKS", "WORLD_SIZE",
+    )  # fmt: skip
+    for name in (*theirs, "CUDA_VISIBLE_DEVICES", "LC_ALL"):
+        monkeypatch.setenv(name, "theirs")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    given = {"LAMMPS_PLUGIN_PATH": "mine"}  # by the profile
+    execute(["env"], tmp_path, "log", environment=given, without=RANKS)
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert found.keys() & set(theirs) == {"LAMMPS_PLUGIN_PATH"}
+    assert found["LAMMPS_PLUGIN_PATH"] == "mine" and found["LC_ALL"] == "C.UTF-8"
+    assert found["CUDA_VISIBLE_DEVICES"] == "theirs" and found["PATH"] == os.environ["PATH"]
+    execute(["env"], tmp_path, "log", environment={})
+    assert "SLURM_NTASKS=theirs" in (tmp_path / "log").read_text(encoding="utf-8")

@@ -91,7 +91,7 @@ def test_the_logs_of_a_task(submitted: Path) -> None:
     answer = ilmlip("logs", key[:20], *ON_SLURM, cwd=submitted)
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"{key}: done on ")
-    assert "no log is kept" in answer.out  # of jobs that ended well their reports stay
+    assert "--- kept with its result:" in answer.out and "nequip.log" in answer.out
     (run,) = runs(submitted / "store")
     closing = {record.id for record in run.records() if record.stage == "closing"}
     kept = {path.name.partition("_")[0] for path in run.folder.glob("slurm/*_submitted.pkl")}
