@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ilmlip.hashing import canonical, digest, file_digest, identity, plain
+from ilmlip.hashing import canonical, digest, file_digest, file_name, identity, plain
 from ilmlip.record import Record, field
 
 values = st.recursive(
@@ -95,3 +95,12 @@ def test_a_later_field_at_its_default_changes_no_identity() -> None:
         "many": [{"a": 2}, {"a": 3, "b": 0.0}],
         "named": {"x": {"a": 4}},
     }
+
+
+def test_long_texts_make_short_file_names() -> None:
+    """A training set of many named compositions is longer than a file's name may be."""
+    sets = ["+".join(f"composition-{i:027d}" for i in range(n)) for n in (2, 9, 10)]
+    names = [file_name(text) for text in sets]
+    assert names[0] == sets[0] and len(set(names)) == 3
+    assert all(len(name.encode()) <= 120 for name in names)
+    assert len(file_name("é" * 100).encode()) <= 120

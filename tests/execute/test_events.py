@@ -79,3 +79,15 @@ def test_half_a_line_spoils_no_other(root: Path) -> None:
     Events.reopen(root, events.run).end("done", {})
     lines_ = (events.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert lines_[1] == '{"event": "ta' and json.loads(lines_[2])["event"] == "end"
+
+
+def test_an_output_with_a_long_name_is_kept(tmp_path: Path) -> None:
+    """Outputs are called after training sets: `parity_` and all of its compositions."""
+    figure = tmp_path / "parity.png"
+    figure.write_text("x", encoding="utf-8")
+    events = Events(tmp_path)
+    events.start()
+    events.end("done", {"parity_" + "+".join(["composition"] * 40): str(figure)})
+    last = (events.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    (kept,) = json.loads(last)["outputs"].values()
+    assert (events.folder / kept).read_text(encoding="utf-8") == "x"
