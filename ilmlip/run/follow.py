@@ -34,7 +34,7 @@ def follow(plan: Plan, store: Store, run: Run, before: Mapping[str, State]) -> l
     events.watch()
     try:
         left = [plan.tasks[key] for key, state in before.items() if state != "cached"]
-        remaining = Remaining(task_seconds(left, store), None)
+        remaining = Remaining(task_seconds(plan, left, store), None)
         with Display(plan, Console(stderr=True), remaining) as display:
             for key, state in before.items():
                 if state == "cached":

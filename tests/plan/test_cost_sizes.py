@@ -66,7 +66,7 @@ def test_a_supercell_takes_its_copies() -> None:
 
 
 def test_times_of_small_boxes_teach_about_large_ones_by_the_law(tmp_path: Path) -> None:
-    """A store whose labels took three times as long as stated: a larger box, three times its own law."""
+    """Labels of small boxes took three times as long as stated: so will those of a larger box."""
     store = Store(tmp_path)
     store.prepare()
     small = plan("dft=gfn1_xtb", "compositions.pairs=5")
