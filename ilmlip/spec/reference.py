@@ -44,6 +44,7 @@ sections. What is later in this list wins:
   ```
 
 - Mappings are merged at every depth. Lists, and what is stated as `null`, replace what the option has.
+- A file that states ions and salts of its own keeps of the option's only those that its salts use.
 - A typed option (`scale=smoke`) takes the place of the file's option. It does not win over values
   that the file states; only a typed value does (`dataset.frames=5`). `ilmlip lint` lists the values
   of the `scale` option that the file states differently (`scale-differs`).
