@@ -169,6 +169,7 @@ def test_a_spec_that_is_wrong(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())  # nothing was begun
 
 
+@pytest.mark.slow
 def test_a_failing_training_leaves_the_rest(smoke: Smoke, tmp_path: Path) -> None:
     """One training is killed, as for want of memory: the others, and the table of them, stand."""
     smoke.copy_store(tmp_path)

@@ -28,8 +28,13 @@ OWN = {
     "laptop_linear": ("linear_part",),
 }
 """Scales with boxes or frames of some experiments' own."""
-AT = [(name, scale) for name in EXPERIMENTS for scale in (None, *SCALES)]
-AT += [(name, scale) for scale, names in OWN.items() for name in names]
+OFTEN = [(name, None) for name in EXPERIMENTS]
+OFTEN += [(name, scale) for scale, names in OWN.items() for name in names]
+IN_TURN = [
+    pytest.param(*pair, marks=[pytest.mark.slow, pytest.mark.fifth(number)])
+    for number, pair in enumerate((name, scale) for scale in SCALES for name in EXPERIMENTS)
+]
+"""Sizes that the experiment was not made for: of many, CI plans a fifth in each turn."""
 
 
 def planned(*words: str) -> tuple[int, list[Finding]]:
@@ -47,7 +52,7 @@ def test_the_groups_and_scales() -> None:
     assert sorted(options("scale")) == sorted((*SCALES, *OWN))
 
 
-@pytest.mark.parametrize(("name", "scale"), AT)
+@pytest.mark.parametrize(("name", "scale"), [*OFTEN, *IN_TURN])
 def test_every_experiment_at_every_scale(name: str, scale: str | None) -> None:
     tasks, findings = planned(name, *([f"scale={scale}"] if scale else []))
     assert tasks > 10

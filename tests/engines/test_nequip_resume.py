@@ -62,14 +62,11 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.slow  # tests/execute/test_goes_on.py has a quicker one
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "own",
-    [
-        {},
-        pytest.param({"ema_decay": 0.9}, marks=pytest.mark.slow),
-        pytest.param(FALLING, marks=pytest.mark.slow),
-    ],
+    [{}, {"ema_decay": 0.9}, FALLING],
     ids=["cosine", "averaged", "plateau"],
 )
 def test_killed_and_gone_on_is_as_never_killed(smoke_model, toy_sets, tmp_path, own):

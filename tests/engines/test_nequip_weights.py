@@ -59,6 +59,7 @@ def from_checkpoint(path, frames):
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_native_arguments_reach_nequip_and_are_read_back(smoke_model, toy_sets, tmp_path):
     """A deeper radial network: more weights, and the same predictions from the files."""
     own = {"native": {"radial_mlp_depth": 2}, "max_steps": 4}

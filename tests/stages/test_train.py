@@ -74,6 +74,7 @@ def test_the_model_file_holds_no_path_of_this_machine(trained):
         assert str(trained.path).encode() not in (trained.path / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_path):
     """The other architecture, loss and module: trained, refitted, and read back as well."""
@@ -91,6 +92,7 @@ def test_allegro_with_stress_and_averaged_weights(smoke_model, toy_sets, tmp_pat
     assert np.mean(left) == pytest.approx(0.0, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_frames_without_stress_train_a_loss_without_it(smoke_model, toy_sets, tmp_path):
     """Labels need no stress where none is learnt, and the model is the same with and without."""
@@ -139,7 +141,7 @@ def shifts_in_the_file(folder):
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("e0", ["isolated", "none"])
+@pytest.mark.parametrize("e0", ["isolated", pytest.param("none", marks=pytest.mark.slow)])
 def test_energies_of_single_atoms_are_kept_as_they_are(
     e0, smoke_model, toy_sets, tmp_path, monkeypatch
 ):
@@ -217,6 +219,7 @@ def test_a_batch_that_may_hold_no_stress(smoke_model, toy_sets, tmp_path):
         train.run(train.Params(training=training), given, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_early_stopping_ends_with_the_steps_that_were_done(
     smoke_model, toy_sets, tmp_path, monkeypatch
