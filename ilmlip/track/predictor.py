@@ -63,15 +63,32 @@ def _texts(given: Any) -> list[str]:
 
 
 def _frames(text: str) -> Iterator[Atoms]:
-    """What holds a line break is the frames themselves, and else names their file."""
-    from ase.io import iread
+    """What holds a line break is the frames themselves, and else names their file.
 
-    if "\n" in text:
-        yield from iread(io.StringIO(text), index=":", format="extxyz")
-        return
-    if not Path(text).is_file():
-        raise ValueError(f"no such file: {text!r}; give paths of extended XYZ, or its text")
-    yield from iread(text, index=":", format="extxyz")
+    Raises ValueError for text that is not frames to its end; ASE stops at a blank line.
+    """
+    from ase.io import read
+    from ase.io.formats import open_with_compression
+
+    if "\n" not in text:
+        if not Path(text).is_file():
+            raise ValueError(f"no such file: {text!r}; give paths of extended XYZ, or its text")
+        with open_with_compression(text, "r") as opened:
+            text = opened.read()
+    lines = text.splitlines(keepends=True)
+    at = 0
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        if not lines[at].strip().isdigit():
+            raise ValueError(f"line {at + 1} is {lines[at].strip()!r}, not a number of atoms")
+        end = at + int(lines[at]) + 2
+        if end > len(lines):
+            raise ValueError(f"the frame from line {at + 1} on is cut short")
+        frame: Any = read(io.StringIO("".join(lines[at:end])), format="extxyz")
+        yield frame
+        at = end
 
 
 mlflow.models.set_model(Predictor())
