@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ilmlip.observables.series import Estimate, finite, mean_and_error, settled
+from ilmlip.observables.series import Estimate, cautious_mean, finite, settled
 from ilmlip.units import AMU_PER_A3
 
 Array = NDArray[np.float64]
@@ -43,7 +43,7 @@ def mean_density(values: ArrayLike, start: Literal["half", "settled"] | int = "h
     """Mean of densities (frames,) in g/cm³ from a frame on.
 
     `start`: a frame; "half" for the last half, as in the paper; or "settled", from where
-    `series.settled` finds equilibrium. Error by blocks (`series.mean_and_error`). Raises ValueError
+    `series.settled` finds equilibrium. Error by blocks (`series.cautious_mean`). Raises ValueError
     for fewer frames than that needs, and for any that is not finite.
     """
     series = finite(values, "densities", None)
@@ -56,7 +56,7 @@ def mean_density(values: ArrayLike, start: Literal["half", "settled"] | int = "h
     if not 0 <= first < len(series):
         raise ValueError(f"start at frame {first} of {len(series)}")
     kept = series[first:]
-    return Density(mean_and_error(kept), float(kept.std(ddof=1)), first)
+    return Density(cautious_mean(kept), float(kept.std(ddof=1)), first)
 
 
 def measured_density(

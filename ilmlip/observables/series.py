@@ -62,6 +62,24 @@ def mean_and_error(values: ArrayLike) -> Estimate:
     return Estimate(float(means[0]), float(errors[0]))
 
 
+def cautious_mean(values: ArrayLike) -> Estimate:
+    """Mean and standard error of a series that may hold few independent values.
+
+    The larger of two errors: that of `mean_and_error`, by blocks, and that of the autocorrelation,
+    s²/(m − 1), with s² the mean square about the mean and m the length over `inefficiency`, at least 2;
+    it also sees a memory that is longer than the longest blocks. Still too small for a short series: of
+    AR(1) by 16 % where it holds 17 independent values, by 30 % at 8, by 40 % at 4 (by blocks alone: 26,
+    40 and 53 %). Raises ValueError as `mean_and_error` does.
+    """
+    by_blocks = mean_and_error(values)
+    series = _series(values)
+    if np.ptp(series) == 0:
+        return Estimate(by_blocks.value, 0.0)
+    independent = max(len(series) / inefficiency(series), 2.0)
+    by_memory = float(series.std() / np.sqrt(independent - 1))
+    return Estimate(by_blocks.value, max(by_blocks.error, by_memory))
+
+
 def means_and_errors(values: Array) -> tuple[Array, Array]:
     """Means and errors of many series at once, as `mean_and_error` makes them; values: (n, series)."""
     errors = [found for _, found in _blocked(values)]

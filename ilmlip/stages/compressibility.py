@@ -12,7 +12,7 @@ from ilmlip.chemistry.boxes import density
 from ilmlip.engines.model_dynamics import TRAJECTORY, read_thermo, read_trajectory
 from ilmlip.engines.thermo import THERMO
 from ilmlip.observables.compressibility import fluctuation_compressibility, tait_of_densities
-from ilmlip.observables.series import FEWEST_BLOCKS, mean_and_error
+from ilmlip.observables.series import FEWEST_BLOCKS, cautious_mean
 from ilmlip.record import Record, field
 from ilmlip.report.compressibility import FIGURE, LADDER, PAGE, TABLE, Ladder, draw, page, write_csv
 from ilmlip.spec.ensemble import Run
@@ -64,7 +64,7 @@ def climbed(about: Described, made: Run, given: Given) -> Ladder:
     means = np.array([float(part.mean()) for part in parts])
     errors = None
     if parts and min(map(len, parts)) >= FEWEST_BLOCKS:
-        errors = np.array([mean_and_error(part).error for part in parts])
+        errors = np.array([cautious_mean(part).error for part in parts])
     tait = fluctuation = None
     if not parts:
         nothing = np.array([])

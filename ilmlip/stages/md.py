@@ -14,7 +14,7 @@ from ilmlip.engines import lammps, model_dynamics, nequip, nequip_package
 from ilmlip.engines.model_dynamics import TRAJECTORY, WALL_TIME, Every
 from ilmlip.engines.thermo import THERMO
 from ilmlip.errors import StageError
-from ilmlip.observables.series import FEWEST_BLOCKS, mean_and_error
+from ilmlip.observables.series import FEWEST_BLOCKS, cautious_mean
 from ilmlip.record import Record, field
 from ilmlip.spec.ensemble import Engine, Guards, Run
 from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
@@ -140,7 +140,7 @@ def became_unstable(run: Run, values: Mapping[str, Any]) -> str:
 
 
 def summary(run: Run, table: Path) -> dict[str, float]:
-    """Means with standard errors (`mean_and_error`) of what `counts` in thermo.csv.
+    """Means with standard errors (`cautious_mean`) of what `counts` in thermo.csv.
 
     Empty where that is too short for an error.
     """
@@ -151,7 +151,7 @@ def summary(run: Run, table: Path) -> dict[str, float]:
     if there.sum() < FEWEST_BLOCKS:
         return found
     for name in AVERAGED:
-        found[name], found[f"{name}_stderr"] = mean_and_error(columns[name][there])
+        found[name], found[f"{name}_stderr"] = cautious_mean(columns[name][there])
     return found
 
 

@@ -10,6 +10,7 @@ from synthetic import autoregressive
 
 from ilmlip.observables.series import (
     blocking,
+    cautious_mean,
     correlation,
     drift,
     finite,
@@ -54,6 +55,21 @@ def test_errors_are_calibrated() -> None:
     assert found[:, 1].mean() == pytest.approx(np.sqrt(G / 4000), rel=0.1)
     assert 0.85 < (found[:, 0] / found[:, 1]).std() < 1.2
     assert 0.58 < np.mean(np.abs(found[:, 0]) < found[:, 1]) < 0.78
+
+
+def test_a_short_series_has_no_smaller_error_than_its_memory_allows() -> None:
+    """Four independent values: blocks alone state half of the error."""
+    runs = autoregressive(np.random.default_rng(1), (200, 80), PHI)
+    true = runs.mean(axis=1).std()
+    blocks, cautious = (
+        np.array([f(run)[1] for run in runs]) for f in (mean_and_error, cautious_mean)
+    )
+    assert (cautious >= blocks).all()
+    assert blocks.mean() < 0.65 * true < 0.7 * true < cautious.mean() < 1.1 * true
+    long = autoregressive(np.random.default_rng(3), (100, 4000), PHI)
+    found = np.array([cautious_mean(run)[1] for run in long])
+    assert found.mean() == pytest.approx(np.sqrt(G / 4000), rel=0.1)
+    assert cautious_mean(np.full(20, 3.0)) == (3.0, 0.0)
 
 
 def test_blocking_reaches_a_plateau() -> None:
