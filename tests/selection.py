@@ -3,9 +3,9 @@
 `.ci/turn` holds the number of the turn and the commit that the last one ended with, `.ci/seconds.json`
 how long the tests of each file take and to which fifth it belongs. Five turns in a row run all. What
 a file of tests uses is told by imports: its own text, the helpers that it imports, the modules of the
-project that these name, and the modules that those import, one level down, but none that more than a
-third of the slow files reach (every run exercises those); and the options and experiments that are
-named. A file that has never been timed always runs.
+project that these name, and the modules that those import, one level down; and the options and
+experiments that are named. What more than a third of the slow files use says nothing: every run
+exercises it. A file that has never been timed always runs.
 
     python tests/selection.py turn      advance .ci/turn (`make turn`)
     python tests/selection.py record    rewrite .ci/seconds.json by the last full run (`make seconds`)
@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -166,30 +167,31 @@ def changed_files(root: Path, since: str) -> set[str] | None:
 def affected(root: Path, files: Iterable[str], changed: Iterable[str]) -> dict[str, str]:
     """The files of tests that use something that changed, and what."""
     modules = {_dotted(name): name for name in changed if name.startswith("ilmlip/")}
-    named = {Path(n).stem: n for n in changed if re.match(r"(conf|experiments)/.*\.yaml$", n)}
+    data = {n: _spellings(n) for n in changed if re.match(r"(conf|experiments)/.*\.yaml$", n)}
     always = {"constraints.txt"} & set(changed)
     files = list(files)
     parts_of = {file: helpers(root, file) for file in files}
-    below = Counter(m for parts in parts_of.values() for m in reach(root, parts))
-    hubs = {module for module, count in below.items() if count > len(files) / 3}
+    uses = {file: reach(root, parts) & modules.keys() for file, parts in parts_of.items()}
+    for file, parts in parts_of.items():
+        text = "\n".join(map(_text, parts))
+        uses[file] |= {name for name, how in data.items() if how.search(text)}
+    hubs = {one for one, n in Counter(chain(*uses.values())).items() if n > len(files) / 3}
     found = {}
     for file, parts in parts_of.items():
         own = {str(p.relative_to(root)) for p in parts} & set(changed)
-        text = "\n".join(map(_text, parts))
-        words = set(re.findall(r"\w+", text))
-        uses = {modules[m] for m in (reach(root, parts) - hubs) & modules.keys()}
-        uses |= {named[n] for n in named.keys() & (words | _options(root, words))}
-        if all_ := sorted(own | uses | always, key=lambda name: (name != file, name)):
+        named = {modules.get(one, one) for one in uses[file] - hubs}
+        if all_ := sorted(own | named | always, key=lambda name: (name != file, name)):
             rest = f" and {len(all_) - 2} more" if len(all_) > 2 else ""
             found[file] = ", ".join(all_[:2]) + rest
     return found
 
 
-def _options(root: Path, words: set[str]) -> set[str]:
-    """The options that the experiments among these words choose."""
-    paths = [root / "experiments" / f"{word}.yaml" for word in words]
-    texts = [_text(path) for path in paths if path.is_file()]
-    return {one for text in texts for one in re.findall(r":\s*(\w+)\s*[,}\n]", text)}
+def _spellings(name: str) -> re.Pattern[str]:
+    """How a test names an experiment ("quickstart") or an option (dft=xtb, {dft: xtb})."""
+    path = Path(name)
+    if path.parts[0] == "experiments":
+        return re.compile(rf"[\"' ]{re.escape(path.stem)}[\"' .,]")
+    return re.compile(rf"\b{re.escape(path.parent.name)}(=|: ?|/)[\"']?{re.escape(path.stem)}\b")
 
 
 def helpers(root: Path, file: str) -> list[Path]:

@@ -22,7 +22,7 @@ STUDY = (
     "quickstart", "scale=smoke", "cluster=slurm", "compositions.training=[[0.4]]",
     "analysis=none", "model.seeds=[1]", "model.linear=false", "model.max_steps=3500",
     "cluster.stages.train={minutes: 2}", "cluster.slurm.longest_minutes=2",
-    "cluster.slurm.notice=45",
+    "cluster.slurm.notice=30",
 )  # fmt: skip
 
 
