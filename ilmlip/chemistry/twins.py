@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-TOLERANCE = 1e-4
-"""Å: how far an atom may be from that of the other frame; files are rounded to 1e-5 Å."""
+TOLERANCE = 5e-4
+"""Å: how far atoms may be rounded: the least precise files have three decimals."""
 WAVES = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1), (2, 0, 0),
                   (0, 2, 0)])  # fmt: skip
 """Reciprocal vectors, as multiples of those of the cell."""

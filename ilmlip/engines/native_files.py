@@ -171,6 +171,22 @@ def _gpaw(path: Path) -> Outcome:
     return Outcome(None, unconverged, "ends inside a step" if missing else "")
 
 
+ULM = b"- of Ulm"
+"""What a file of ASE's own binary format begins with."""
+
+
+def _trajectory(path: Path) -> Outcome:
+    """ASE's .traj: of several files joined into one ASE reads the first."""
+    number, tail = 0, b""
+    with path.open("rb") as source:
+        while chunk := source.read(1 << 20):
+            number += (tail + chunk).count(ULM)
+            tail = chunk[-len(ULM) + 1 :]
+    if number > 1:
+        raise ValueError(f"holds {number} trajectories; give each a file of its own")
+    return Outcome()
+
+
 MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "aims-output": ("Have a nice day", ("Self-consistency cycle not converged",)),
     "castep-castep": ("Total time", ("max. SCF cycles performed",)),
@@ -199,4 +215,5 @@ READERS: dict[str, Callable[[Path], Outcome]] = {
     "vasp-out": _outcar,
     "espresso-out": _pwscf,
     "gpaw-out": _gpaw,
+    "traj": _trajectory,
 }

@@ -170,6 +170,15 @@ def test_a_file_with_an_at_sign_in_its_name(tmp_path: Path) -> None:
     assert len(import_file(path, tmp_path / "work")[1]) == 6
 
 
+def test_trajectories_joined_into_one_file(tmp_path: Path) -> None:
+    """ASE reads the first of them."""
+    path = tmp_path / "set.traj"
+    write(path, several())
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(StageError, match="holds 2 trajectories"):
+        import_file(path, tmp_path / "work")
+
+
 # --- labels that are missing, or no numbers
 
 
@@ -338,7 +347,7 @@ def turned(atoms: Atoms, kind: str) -> Atoms:
         positions += rng.integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array + (0.5, 3, 9)
         order = np.array([7, 3, 1, 0, 6, 5, 4, 2])
     elif kind == "noise":
-        positions += rng.uniform(-1, 1, positions.shape) * 1e-5
+        positions = np.round(positions, 3)
     made = Atoms(
         np.array(atoms.get_chemical_symbols())[order], positions[order], cell=atoms.cell, pbc=True
     )
