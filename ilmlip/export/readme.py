@@ -11,7 +11,7 @@ from ilmlip.plan.graph import Plan
 from ilmlip.spec.types import Spec
 
 FOLDERS = {
-    EQUILIBRATE: "one folder a structure, `<composition>-<structure>`: `system.data` (packed box, "
+    EQUILIBRATE: "one folder per structure, `<composition>-<structure>`: `system.data` (packed box, "
     "force field) and `in.lammps`; leaves `equilibrated.data`",
     SAMPLE: "the same names: `in.lammps`; leaves `frames.dump` and its own `system.data`",
     LABEL: "the same names: `frames.json` (steps of the dump), `in.lammps`; leaves "
@@ -53,7 +53,7 @@ On a cluster with Slurm, from this folder:
       previous=$(sbatch --parsable ${{previous:+--dependency=afterok:$previous}} $step.sh)
     done
 
-That is one job a step. The folders of a step do not depend on each other, so they may be jobs of
+That is one job per step. The folders of a step do not depend on each other, so they may be jobs of
 their own: `for f in 1-equilibrate/*/; do sbatch 1-equilibrate.sh "$f"; done`. Add what your cluster
 asks for (account, partition) to the `#SBATCH` lines, and check their times.
 

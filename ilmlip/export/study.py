@@ -14,6 +14,7 @@ from ilmlip.export.learning import Learning
 from ilmlip.export.readme import readme
 from ilmlip.export.scripts import ALL, Job, run_all, script
 from ilmlip.export.simulation import PREPARED, Simulations, is_native, prepare
+from ilmlip.grammar import counted, plural
 from ilmlip.plan.cost import cost
 from ilmlip.plan.graph import Plan, State
 from ilmlip.spec.types import Spec
@@ -114,22 +115,21 @@ def refuse_series(plan: Plan) -> None:
 def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
     """What an export does not hold, or does otherwise than a run of ilmlip."""
     there = {task.stage for task in plan}
-    notes = [
-        f"Folder {folder}: labels by {series.engine} have no native input. The script writes "
-        "frames.extxyz; engine.json holds the settings; label the frames by a program of your own "
-        "and write labelled.extxyz (energy eV, forces eV/Å, stress eV/Å³; the other columns as "
-        "they are)."
-        for folder, series in layout.series.items()
-        if not is_native(series)
-    ]
+    bare: dict[str, list[str]] = {}
+    for folder, series in layout.series.items():
+        if not is_native(series):
+            bare.setdefault(series.engine, []).append(str(folder))
+    notes = [_without_input(engine, folders) for engine, folders in bare.items()]
     known = {*PREPARED, *TABLES, *(name for names in STAGES.values() for name in names)}
     for name in sorted(there - known):
         number = sum(task.stage == name for task in plan)
-        notes.append(f"{number} tasks of stage {name} are not exported.")
+        notes.append(
+            f"{counted(number, 'task')} of stage {name} {plural(number, 'is')} not exported."
+        )
     if "matrix" in there:
         notes.append(
             "The medians over seeds, the standard errors, the table of energies per ion and all "
-            "figures: 6-evaluate/errors.csv holds a row a seed, without them."
+            "figures: 6-evaluate/errors.csv holds one row per seed, without them."
         )
     if "findings" in there:
         notes.append("The test of the study's findings (analysis.findings).")
@@ -141,9 +141,20 @@ def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
         )
     if any(spec.dataset.quorum < 1 for spec in specs):
         notes.append(
-            "The quorum: ilmlip goes on when a few labels fail (dataset.quorum), these scripts stop."
+            "The quorum: ilmlip continues when a few labels fail (dataset.quorum), these scripts stop."
         )
     return notes
+
+
+def _without_input(engine: str, folders: Sequence[str]) -> str:
+    """What to do about labels that no script makes, once for all folders of an engine."""
+    number = len(folders)
+    return (
+        f"Labels by {engine} have no native input ({counted(number, 'folder')}: {', '.join(folders)}). "
+        f"The script writes frames.extxyz in {'each' if number > 1 else 'it'}, and engine.json holds "
+        "the settings. Label the frames with your own program and write labelled.extxyz (energy eV, "
+        "forces eV/Å, stress eV/Å³; the other columns as they are)."
+    )
 
 
 def _write_scripts(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits, ticks
 
@@ -104,6 +105,7 @@ def _with_error(value: tuple[float, float] | None) -> str:
     return "–" if value is None else f"{three_digits(value[0])} ± {value[1]:.2g}"
 
 
+@always_drawn
 def draw(path: Path, turns: Sequence[Turn]) -> None:
     """Errors in dynamics and in testing, and spreads, against the number of labels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ilmlip.observables.compressibility import Tait
 from ilmlip.observables.series import Estimate
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 
 TABLE, LADDER = "compressibility.csv", "tait_ladder.csv"
@@ -127,6 +128,7 @@ def _per_pa(value: Estimate | None) -> str:
     return "–" if value is None else f"{value.value * PER_PA:.3g} ± {value.error * PER_PA:.2g}"
 
 
+@always_drawn
 def draw(path: Path, found: Sequence[Ladder]) -> bool:
     """Density against pressure, with the fitted Tait equations.
 

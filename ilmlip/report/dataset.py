@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ilmlip.chemistry.elements import MASSES
 from ilmlip.chemistry.labelled import Frame
+from ilmlip.report.always import always_drawn
 from ilmlip.units import AMU_PER_A3, BAR
 
 Array = NDArray[np.float64]
@@ -147,6 +148,7 @@ def _range(values: Array) -> dict[str, float]:
     return {"least": float(known.min()), "mean": float(known.mean()), "most": float(known.max())}
 
 
+@always_drawn
 def draw(path: Path, found: Contents) -> None:
     """Histograms: energies about their composition's mean, forces by element, pressure, density."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

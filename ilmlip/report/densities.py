@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.observed import Observed
 
 DENSITIES = "densities.png"
@@ -13,6 +14,7 @@ Points = Mapping[str, Sequence[tuple[float, float, float]]]
 """By composition: temperature (K), density and uncertainty (g/cm³)."""
 
 
+@always_drawn
 def draw_densities(path: Path, found: Sequence[Observed], measured: Points, source: str) -> bool:
     """One line per model and composition, with standard errors; broken molecules as open symbols.
 

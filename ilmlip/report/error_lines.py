@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.heatmap import PANELS, abscissa, three_digits, ticks
 from ilmlip.report.matrix import Row, composition_order, is_trained, shown_name, table
 
@@ -14,6 +15,7 @@ MARKS = "osD^vP*X<>hp"
 """One for each model, so that lines are told apart without colours too."""
 
 
+@always_drawn
 def draw(path: Path, rows: Sequence[Row], salt: str = "") -> None:
     """Write the figure: rows of seeds and their medians; filled marks where a model is trained.
 

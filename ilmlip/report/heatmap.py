@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.matrix import Row, composition_order, set_of, shown_name, table
 
 PANELS = (
@@ -20,6 +21,7 @@ DARK = 0.55
 """Fraction of the colour scale above which a cell's number is written in dark."""
 
 
+@always_drawn
 def draw(
     path: Path, rows: Sequence[Row], trained: Mapping[str, Sequence[str]], salt: str = ""
 ) -> None:

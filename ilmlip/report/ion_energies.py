@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.matrix import shown_name
 
@@ -98,6 +99,7 @@ def _shown(value: float | None) -> str:
     return "undetermined" if value is None else f"{value:.2f}"
 
 
+@always_drawn
 def draw(path: Path, found: Sequence[Of], fit: Fit) -> None:
     """What the line leaves of the labels, and each model's difference, a dot a seed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.heatmap import PANELS, three_digits, ticks
 from ilmlip.report.matrix import shown_name
 from ilmlip.report.sweep import summary
@@ -14,6 +15,7 @@ from ilmlip.report.sweep import summary
 FIELD = "dataset.frames"
 
 
+@always_drawn
 def draw(path: Path, swept: Sequence[Mapping[str, Any]], matrices: Sequence[Path | None]) -> None:
     """Write the figure: means over the test compositions, a line a model and setting, log-log."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilmlip.observables.expansion import Expansion
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.densities import DENSITIES
 from ilmlip.report.observed import Observed
@@ -191,6 +192,7 @@ def _with_error(values: Mapping[str, Any], name: str, unit: float = 1.0) -> str:
     return f"{values[name] * unit:.4g} ± {values[f'{name}_stderr'] * unit:.2g}"
 
 
+@always_drawn
 def draw(path: Path, found: Sequence[Observed]) -> bool:
     """g(r) of the ions' centres, and their mean-square displacement; one column per run with either.
 

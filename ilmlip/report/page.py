@@ -74,7 +74,9 @@ class Markdown:
         for level in (3, 2, 1):
             for mark in ("<h", "</h"):
                 rendered = rendered.replace(f"{mark}{level}>", f"{mark}{level + 2}>")
-        return rendered
+        # each table scrolls by itself, with its bar below it
+        rendered = rendered.replace("<table>", '<div class="wide" tabindex="0"><table>')
+        return rendered.replace("</table>", "</table></div>")
 
 
 Part = Table | Text | Code | Figure | Markdown

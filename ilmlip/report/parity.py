@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.report.always import always_drawn
 from ilmlip.units import MEV
 
 Array = NDArray[np.float64]
@@ -66,6 +67,7 @@ def _about_mean(one: Mapping[str, Any]) -> tuple[Array, Array]:
     return labelled - labelled.mean(), one["energy"] / one["n_atoms"] - labelled.mean()
 
 
+@always_drawn
 def draw(path: Path, panels: Sequence[Pairs], title: str) -> None:
     """Write the figure: counts on a logarithmic scale, and the MAE of each panel."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
 
@@ -102,6 +103,7 @@ def _mean(values: Mapping[str, Any], name: str) -> str:
     return f"{values[name]:.{digits}f} ± {three_digits(error)}"
 
 
+@always_drawn
 def draw(path: Path, courses: Sequence[Course]) -> None:
     """Temperature, density, energy and largest force against time; a cross where a run broke off."""
     from matplotlib import colormaps

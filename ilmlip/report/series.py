@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.report.always import always_drawn
+
 KBAR = 1000.0
 AXES = {
     "aimd": "Step of the dynamics",
@@ -51,6 +53,7 @@ def read_curve(path: Path) -> Curve:
     )
 
 
+@always_drawn
 def draw(path: Path, kind: str, curves: Sequence[tuple[Curve, int]], taken: Sequence[int]) -> None:
     """Write the figure; each curve with its number of atoms. `taken`: steps that are marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

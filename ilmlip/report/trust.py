@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
 
@@ -63,6 +64,7 @@ def page(found: Sequence[Trusted], lacking: int) -> str:
     )
 
 
+@always_drawn
 def draw(path: Path, found: Sequence[Trusted]) -> bool:
     """Left: spread and error over time. Right: error against spread in bins.
 

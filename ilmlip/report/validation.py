@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
 from ilmlip.units import MEV
@@ -83,6 +84,7 @@ def page(found: Sequence[Validated], lacking: int) -> str:
     )
 
 
+@always_drawn
 def draw(path: Path, found: Sequence[Validated]) -> bool:
     """Energy over time of each run: the reference's, the model's, and the model's less its shift.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -48,17 +48,26 @@ def report(study: Study, plan: Plan, store: Store, now: datetime) -> str:
     ]
     spec = study.spec
     sections = [
-        Section("findings", "Findings", _findings(study, outputs)),
-        Section("errors", "Errors", _errors(study, outputs)),
-        Section("training", "Training", _training(plan, results)),
-        Section("datasets", "Data sets", _datasets(plan, results)),
-        Section("failures", "What failed", _failures(found, store)),
-        Section("plan", "Plan", _plan(plan, found, results)),
-        Section("spec", "Spec", _spec(study)),
-        Section("machine", "Machine and versions", _machine(results)),
+        _section("findings", "Findings", lambda: _findings(study, outputs)),
+        _section("errors", "Errors", lambda: _errors(study, outputs)),
+        _section("training", "Training", lambda: _training(plan, results)),
+        _section("datasets", "Data sets", lambda: _datasets(plan, results)),
+        _section("failures", "What failed", lambda: _failures(found, store)),
+        _section("plan", "Plan", lambda: _plan(plan, found, results)),
+        _section("spec", "Spec", lambda: _spec(study)),
+        _section("machine", "Machine and versions", lambda: _machine(results)),
     ]
     made = f"Made by ilmlip {__version__}, {now:%Y-%m-%d %H:%M}, study {study_key(study.specs)}."
     return render(spec.name, spec.description, sections, made)
+
+
+def _section(name: str, title: str, made: Callable[[], list[Part]]) -> Section:
+    """A section of the page; what a damaged or unusual result makes impossible is said in its place."""
+    try:
+        return Section(name, title, made())
+    except Exception as error:
+        text = f"This section could not be made: {type(error).__name__}: {error}."
+        return Section(name, title, [Text(text, "bad")])
 
 
 def _findings(study: Study, outputs: Sequence[Mapping[str, Path]]) -> list[Part]:

@@ -57,6 +57,9 @@ def ran(smoke: Smoke, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     write_export(plan, [spec], folder, store)
     programs = str(Path(sys.executable).parent)
     environment = {
+        "LC_ALL": "C",  # tools write Å and say so themselves
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
         **{name: value for name, value in os.environ.items() if not name.startswith("OMP")},
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PYTHONPATH": str(blocked),

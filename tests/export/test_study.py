@@ -144,6 +144,21 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
         write_export(plan, [spec], tmp_path / "mine.txt" / "below")
 
 
+def test_what_is_said_of_many_folders_is_said_once(tmp_path: Path) -> None:
+    spec = load(["quickstart", "scale=smoke", "dft=gfn1_xtb"])
+    notes = write_export(compile_study([spec]), [spec], tmp_path / "native")
+    (one,) = [note for note in notes if "native input" in note]
+    assert "(8 folders: 3-label/0.4-0, 3-label/0.6-0, 3-label/0.0-1, " in one
+    assert len(notes) == len(set(notes))
+
+
+def test_engines_and_shells_read_ascii_alone(exported: Path) -> None:
+    """Programs that read by the locale find nothing in an export that only some locales have."""
+    read = [p for p in exported.rglob("*") if p.is_file() and p.parent.name != "tools"]
+    read = [p for p in read if p.name not in ("README.md", "study.yaml")]
+    assert len(read) > 20 and all(path.read_bytes().isascii() for path in read)
+
+
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     spec = load(QUICK)
     write_export(compile_study([spec]), [spec], tmp_path)
@@ -235,14 +250,16 @@ def test_what_has_no_native_input_is_said_and_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "other"
     notes = write_export(other_plan(), [load(QUICK)], folder)
     (place,) = (folder / "3-label").iterdir()
-    assert f"Folder 3-label/{place.name}: labels by xtb have no native input." in notes[0]
-    assert notes[1] == "1 tasks of stage probe are not exported."
+    assert f"Labels by xtb have no native input (1 folder: 3-label/{place.name}). " in notes[0]
+    assert notes[1] == "1 task of stage probe is not exported."
     assert not (folder / "5-train").exists() and not (folder / "6-evaluate.sh").exists()
     assert json.loads((place / "engine.json").read_text(encoding="utf-8"))["engine"] == "xtb"
 
     positions = _dump(folder / "2-sample" / place.name / "frames.dump", place)
     run = ["bash", str(folder / "3-label.sh")]
-    environment = {**os.environ, "PYTHON": sys.executable}
+    # in a locale that knows ASCII alone
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **locale, "PYTHON": sys.executable}
     done = subprocess.run(
         run, capture_output=True, text=True, env=environment, check=False, encoding="utf-8"
     )
