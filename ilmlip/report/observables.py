@@ -91,7 +91,7 @@ def _missing(found: Sequence[Observed]) -> list[str]:
     for why, names in quantities.items():
         of = list(runs[why])
         where = f"all {len(found)} runs" if len(of) == len(found) > 1 else "; ".join(of)
-        lines.append(f"- {why} ({', '.join(name.replace('_', ' ') for name in names)}): {where}")
+        lines.append(f"- {', '.join(name.replace('_', ' ') for name in names)}: {why} ({where})")
     return lines
 
 

@@ -121,7 +121,11 @@ def caption(name: str) -> str:
         "compressibility_figure": "Density against pressure, with the Tait equation",
         "validation_figure": "Energies along the MD runs, model and reference",
         "committee_figure": "Spread of the committee and true error along the MD runs",
+        "active_figure": "Errors against the number of labelled frames, round by round",
+        "imported_figure": "Energies, forces, pressures and densities of the imported frames",
     }
+    if name.startswith("dataset_figure"):
+        return "Energies, forces, pressures and densities of a data set"
     return known.get(name, name.replace("_", " ").capitalize())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ilmlip.plan import dynamics
 from ilmlip.report.compressibility import Ladder
 from ilmlip.report.compressibility import draw as draw_compressibility
 from ilmlip.report.densities import draw_densities
@@ -37,7 +38,7 @@ def test_one_reason_per_cause(tmp_path: Path) -> None:
     found = [short(i) for i in range(6)]
     text = page(found, (), 0)
     bullets = [line for line in text.splitlines() if line.startswith("- ")]
-    assert bullets == [f"- {SHORT} (structure, transport, lifetimes, scattering): all 6 runs"]
+    assert bullets == [f"- structure, transport, lifetimes, scattering: {SHORT} (all 6 runs)"]
     assert "![" not in text
     assert not draw(tmp_path / "a.png", found) and not draw_densities(
         tmp_path / "b.png", found, {}, ""
@@ -52,7 +53,7 @@ def test_only_runs_with_curves_are_drawn(tmp_path: Path) -> None:
     r = np.linspace(1, 5, 20)
     found = [short(0), observed(1, {}, g_Li_PF6_r=r, g_Li_PF6=np.ones(20)), short(2)]
     text = page(found, (), 0)
-    assert "observables.png" in text and f"- {SHORT}" in text and "run 0; run 2" in text
+    assert "observables.png" in text and f"{SHORT} (run 0; run 2)" in text
     assert draw(tmp_path / "a.png", found)
 
 
@@ -77,8 +78,11 @@ def test_a_regime_stands_where_a_number_would_mean_nothing(tmp_path: Path) -> No
 
 
 def test_captions_say_what_is_shown() -> None:
-    for name in ("md", "observables", "densities", "compressibility", "validation", "committee"):
-        assert "figure" not in caption(f"{name}_figure").lower()
+    for files in (dynamics.FILES, dynamics.OBSERVED, dynamics.COMPRESSED, dynamics.VALIDATED):
+        for name in (name for name, file in files.items() if file.endswith(".png")):
+            assert "figure" not in caption(name).lower()
+    for name in ("committee_figure", "active_figure", "imported_figure", "dataset_figure_2"):
+        assert "figure" not in caption(name).lower()
 
 
 def test_a_run_without_means_has_none() -> None:
