@@ -36,6 +36,12 @@ class Crystal(Record):
 
     space_group: int = field("Number of the space group, a cubic one", ge=195, le=230)
     edge: float = field("Edge of the cell", unit="Å", gt=0)
+    edges: dict[str, Annotated[float, Field(gt=0)]] = field(
+        "Edge of the cell by formula, where it is known for that composition",
+        unit="Å",
+        default={},
+        later=True,
+    )
     units: int = field("Formula units in the cell", ge=1, le=1000)
     sites: tuple[Site, ...] = field("Sites of the framework", min_length=1)
     mobile: Site = field("Sites of the mobile cation, of which some are taken")
@@ -63,6 +69,10 @@ class Crystal(Record):
                         f"{', '.join(self.charges)}",
                     )
         return self
+
+    def of(self, formula: str) -> Crystal:
+        """The crystal of one composition: with its own edge, where that is known."""
+        return self.model_copy(update={"edge": self.edges.get(formula, self.edge), "edges": {}})
 
     def cells(self, units: int, *, where: str = "compositions.pairs") -> tuple[int, int, int]:
         """Repeats of the cell that hold so many formula units, as near to a cube as can be."""

@@ -141,7 +141,7 @@ class Configurations:
                 self.plan,
                 "crystal",
                 {
-                    "crystal": crystal,
+                    "crystal": crystal.of(composition_label(x)),
                     "counts": self._counts(x),
                     "repeats": crystal.cells(units),
                     "seed": seed,

@@ -182,7 +182,7 @@ def ion_counts(
 def box_volume(system: System, mix: Compositions, composition: Composition) -> float:
     """Volume (Å³) of a box: salts keep their molar volumes, a crystal its cell."""
     if system.crystal is not None:
-        return system.crystal.volume(mix.pairs)
+        return system.crystal.of(composition_label(composition)).volume(mix.pairs)
     units = formula_units(mix, composition)
     return ideal_volume([system.salts[name].molar_volume for name in units], list(units.values()))
 

@@ -108,3 +108,14 @@ def test_sites_are_shared_evenly(crystal: Crystal) -> None:
 def test_no_room(crystal: Crystal) -> None:
     with pytest.raises(CrowdedError, match="do not fit"):
         disordered(crystal, {"Li": 90, "P": 4, "S": 20, "Cl": 4}, (1, 1, 1), 1)
+
+
+def test_each_composition_has_its_own_edge(crystal: Crystal) -> None:
+    """Measured where that is known (Li6PS5Cl, 9.85 Å), and in the box, its volume and its key alike."""
+    assert crystal.of("Li6PS5Cl").edge == 9.85
+    own = crystal.model_copy(update={"edges": {"Li5.5PS4.5Cl1.5": 9.8}})
+    found = own.of("Li5.5PS4.5Cl1.5")
+    assert found.volume(4) == pytest.approx(9.8**3) and not found.edges
+    assert own.of("Li6.5PS5.5Cl0.5").edge == crystal.edge
+    cell = disordered(found, found.counts("Li5.5PS4.5Cl1.5", 4), (1, 1, 1), 1)
+    assert cell.lengths == (9.8, 9.8, 9.8)
