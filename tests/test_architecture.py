@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -347,3 +348,13 @@ def test_no_test_asserts_a_time() -> None:
         if (lines := timed(path.read_text(encoding="utf-8")))
     }
     assert not found
+
+
+def test_waits_have_one_limit() -> None:
+    """PATIENCE of tests/command.py: what is enough here is not on a machine half as fast."""
+    own = re.compile(r"monotonic\(\) \+ \d|mark\.timeout|communicate\(timeout=\d|timeout=\d{3,}")
+    assert not [
+        f"{path.relative_to(TESTS)}: {found[0]}"
+        for path in sorted(TESTS.rglob("test_*.py"))
+        if path != Path(__file__) and (found := own.findall(path.read_text(encoding="utf-8")))
+    ]

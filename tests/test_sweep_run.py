@@ -67,9 +67,7 @@ def test_optuna_chooses_points_by_an_objective(tmp_path: Path) -> None:
     missing = ilmlip("run", "-m", "quickstart", *SMALL, *words, cwd=tmp_path)
     assert missing.code == 2 and "analysis.objective" in missing.err
     objective = "analysis.objective={quantity: force_mae, composition: 0.4}"
-    answer = ilmlip(
-        "run", "-m", "quickstart", *SMALL, objective, *words, "--json", cwd=tmp_path, timeout=800
-    )
+    answer = ilmlip("run", "-m", "quickstart", *SMALL, objective, *words, "--json", cwd=tmp_path)
     assert answer.code == 0, answer.err
     found = answer.json
     values = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import PATIENCE
 from outside import PSEUDO, require
 
 from ilmlip.engines.files import Imported, frames
@@ -55,7 +56,7 @@ def pw(text: str, folder: Path) -> str:
     require(HYDROGEN.is_file(), str(HYDROGEN))
     done = subprocess.run(
         ["pw.x"], input=text, cwd=folder, capture_output=True, encoding="utf-8", check=False,
-        timeout=300,
+        timeout=PATIENCE,
     )  # fmt: skip
     return done.stdout
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 from mlflow import MlflowClient
 
 from ilmlip.track import is_complete, runs
@@ -28,7 +29,7 @@ from ilmlip.store import Store
 
 def study_of(options):
     study, plan = load_study(options.words), Plan("quickstart")
-    plan.add(Task("probe", 1, Params(name="a", wait=300.0)))
+    plan.add(Task("probe", 1, Params(name="a", wait=9999.0)))
     plan.outputs.append({})
     return study, plan, Store(Path(study.spec.store))
 
@@ -43,7 +44,7 @@ def test_a_run_that_is_ended_from_outside(tmp_path: Path, sign: signal.Signals) 
     driver = subprocess.Popen(
         [sys.executable, "-c", RUN], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE
     )
-    claims, end = tmp_path / "store" / "claims", time.monotonic() + 300
+    claims, end = tmp_path / "store" / "claims", time.monotonic() + PATIENCE
     while not (claims.exists() and any(claims.glob("probe-*.json"))):
         assert driver.poll() is None and time.monotonic() < end
         time.sleep(0.1)
@@ -51,7 +52,7 @@ def test_a_run_that_is_ended_from_outside(tmp_path: Path, sign: signal.Signals) 
         os.killpg(driver.pid, sign)
     else:
         driver.send_signal(sign)
-    _, said = driver.communicate(timeout=300)
+    _, said = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[sign], said
     (folder,) = runs(tmp_path / "store")
     while not is_complete(folder):  # the tracker that the run had started ends its work

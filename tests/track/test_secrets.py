@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ilmlip
+from command import PATIENCE, ilmlip
 from postgres import cluster
 from tracked import Study
 
@@ -101,7 +101,7 @@ def test_nobody_answers_and_no_message_holds_the_password(tmp_path: Path, addres
     full = address.format(SECRET)
     done = subprocess.run(
         [sys.executable, "-m", "ilmlip.track", str(study.store.root), uri.shown(full)],
-        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300, encoding="utf-8",
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE, encoding="utf-8",
         env={**track.environment(), "ILMLIP_TRACKING_URI": full},
     )  # fmt: skip
     assert done.returncode == 1 and uri.shown(full) in done.stderr
@@ -111,7 +111,6 @@ def test_nobody_answers_and_no_message_holds_the_password(tmp_path: Path, addres
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_study_against_a_database_with_a_password(tmp_path: Path) -> None:
     """Run, report, freeze, page and log it: the database has it all, no file has the password."""
     with cluster(SECRET) as full:
