@@ -82,6 +82,7 @@ class Configurations:
             "pressure": sampling.pressure,
         }
         npt = sampling.ensemble == "npt"
+        keeps = not npt and sampling.density == "equilibrated"
         equilibrated = add(
             self.plan,
             "equilibrate",
@@ -90,9 +91,10 @@ class Configurations:
                 "stages": self._protocol(),
                 "barostat_time": sampling.barostat_time,
                 "density": None
-                if npt
+                if npt or keeps
                 else box_density(self.spec.system, self.spec.compositions, x),
                 "settle": sampling.settle,
+                "keep_volume": keeps,
             },
             {"forcefield": (forcefield,), "structure": (built,)},
             about=about,

@@ -52,7 +52,9 @@ class Sampling(Record):
 
     grid_spacing: float = field("Spacing of the grid that ions are packed on", unit="Å", gt=0)
     equilibration: Equilibration = field("From the packed box to the liquid")
-    settle: float = field("NVT at the stated density after the protocol", unit="fs", gt=0)
+    settle: float = field(
+        "NVT at the density after the protocol; npt: NPT at the pressure", unit="fs", gt=0
+    )
     temperature: float = field("Temperature of the sampling", unit="K", gt=0)
     timestep: float = field("Time step", unit="fs", gt=0, le=5)
     duration: float = field("Length of a sampling run", unit="fs", gt=0)
@@ -63,9 +65,15 @@ class Sampling(Record):
     kspace_accuracy: float = field("Relative accuracy of PPPM forces", gt=0, lt=1)
     seed: int = field("Seed of packing and velocities", ge=1, le=10**8, default=1)
     ensemble: Literal["nvt", "npt"] = field(
-        "nvt: at the density of an ideal mixture; npt: at the pressure", default="nvt", later=True
+        "nvt: at a density (`density`); npt: at the pressure", default="nvt", later=True
     )
     pressure: float | None = field("Pressure (npt)", unit="bar", default=None, later=True)
+    density: Literal["molar", "equilibrated"] = field(
+        "nvt: the density of the sampling, molar (an ideal mixture of the salts' molar volumes) or "
+        "equilibrated (the volume that the protocol ends at, as in the paper)",
+        default="molar",
+        later=True,
+    )
     temperatures: tuple[Annotated[float, Field(gt=0)], ...] = field(
         "Temperatures, a trajectory of each structure for each; empty: `temperature` alone",
         unit="K",
@@ -303,7 +311,7 @@ def _check_frames(spec: Spec) -> None:
 
 
 def _check_shifts(spec: Spec) -> None:
-    if spec.model.shifts == "isolated" and spec.dft.e0 != "isolated":
+    if spec.model.shifts == "isolated" and spec.dft.e0 is None:
         raise SpecError(
             "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
         )

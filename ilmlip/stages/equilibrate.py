@@ -1,8 +1,8 @@
 """Stage `equilibrate`: from the packed box to the liquid, by the protocol of the paper's Table S1.
 
 The protocol ends in NPT; a box of a few ions does not settle there, so that it is brought to a
-stated density afterwards, in which sampling by NVT then stays. Ahead of sampling by NPT it settles
-in NPT at the sampling's temperature and pressure instead.
+stated density afterwards, in which sampling by NVT then stays; on request it keeps its volume. Ahead
+of sampling by NPT it settles in NPT at the sampling's temperature and pressure instead.
 """
 
 from __future__ import annotations
@@ -35,17 +35,22 @@ class Params(Dynamics):
 
     stages: tuple[Minimise | Npt, ...] = field("Minimisations and NPT stretches in sequence")
     density: float | None = field(
-        "Density at the end; none: what NPT makes it", unit="g/cm³", gt=0, default=None
+        "Density at the end; none: what the protocol or NPT makes it",
+        unit="g/cm³",
+        gt=0,
+        default=None,
     )
     settle: float = field(
         "NVT at that density, half of it to get there; or NPT at the pressure", unit="fs", gt=0
     )
+    keep_volume: bool = field("NVT at the volume that the stages end at", default=False, later=True)
     barostat_time: float = field("Damping time of the pressure", unit="fs", gt=0)
 
     @model_validator(mode="after")
     def _density_or_pressure(self) -> Self:
-        if (self.density is None) == (self.pressure is None):
-            raise ValueError("give a density, for NVT, or a pressure, for NPT")
+        given = (self.density is not None, self.pressure is not None, self.keep_volume)
+        if sum(given) != 1:
+            raise ValueError("give a density or keep_volume, for NVT, or a pressure, for NPT")
         return self
 
 
@@ -120,6 +125,8 @@ def _settle(params: Params, clock: Clock, length: float | None) -> list[str]:
             *squeeze(clock, length, params.settle / 2, params.temperature),
             *nvt(clock, params.settle, params.temperature),
         ]
+    if params.keep_volume:
+        return ["# at the volume reached", *nvt(clock, params.settle, params.temperature)]
     last = [part for part in params.stages if isinstance(part, Npt)][-1:]
     start = last[0].temperature[1] if last else params.temperature
     pressure = (params.pressure or 0.0,) * 2

@@ -60,3 +60,26 @@ def test_without_a_folder_the_profile_is_named(
     monkeypatch.setenv("ILMLIP_PROFILE", str(tmp_path / "empty.yaml"))
     with pytest.raises(SpecError, match=r"pseudopotentials: FOLDER.*empty\.yaml"):
         checked_files("family", wanted(), ["Li"], "dft.qe")
+
+
+@pytest.mark.parametrize("element", ["Li", "F", "S", "Cl", "B", "Na"])
+def test_gbrv_files_that_sssp_holds_are_those_of_the_option(
+    element: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSSP 1.3.0 efficiency takes these from GBRV; H, C, N, O and P of GBRV are not here."""
+    from outside import PSEUDO, require, use_pseudopotentials
+
+    from ilmlip.spec.load import load
+
+    source = PSEUDO / "sssp_1.3.0_pbe_efficiency" / f"{element}.upf"
+    require(source.is_file(), str(source))
+    chosen = load(["dft=qe_pbe_d3_gbrv"]).dft.qe
+    assert chosen is not None
+    folder = tmp_path / "pseudo" / chosen.family
+    folder.mkdir(parents=True)
+    (folder / chosen.pseudopotentials[element].file).symlink_to(source)
+    use_pseudopotentials(tmp_path, monkeypatch, tmp_path / "pseudo")
+    files = checked_files(chosen.family, chosen.pseudopotentials, [element], "dft.qe")
+    assert "Ultrasoft pseudopotential" in files[element].read_text(encoding="utf-8")[:2000]
+    with pytest.raises(SpecError, match=r"dft\.qe\.pseudopotentials\.C: is missing.*file and md5"):
+        checked_files(chosen.family, chosen.pseudopotentials, ["C"], "dft.qe")

@@ -8,6 +8,7 @@ from ilmlip.plan.compile import compile_study
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.load import load
 from ilmlip.spec.types import Spec
+from ilmlip.stages.equilibrate import protocol
 
 NPT = ("sampling.ensemble=npt", "sampling.pressure=1.01325")
 
@@ -71,3 +72,15 @@ def test_a_sweep_over_the_pressure_packs_once_and_samples_each() -> None:
     ]  # fmt: skip
     found = counts(compile_study(specs))
     assert (found["build"], found["sample"]) == (8, 16)
+
+
+def test_the_volume_of_the_protocol_can_be_kept() -> None:
+    found = plan("sampling.density=equilibrated")
+    assert counts(found) == counts(plan())
+    for task in found:
+        if task.stage == "equilibrate":
+            params = task.params
+            assert (params.density, params.pressure, params.keep_volume) == (None, None, True)
+            assert not any("deform" in line for part in protocol(params, None) for line in part)
+    same = plan("sampling.density=molar")
+    assert set(same.tasks) == set(plan().tasks)

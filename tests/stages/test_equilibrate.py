@@ -124,6 +124,23 @@ def test_every_composition_of_five_pairs_comes_through(
     assert np.isfinite(last["potential_eV"]) and last["temperature_K"] < 1000
 
 
+@pytest.mark.engine
+def test_the_volume_that_the_protocol_ends_at_is_kept(classical: Classical, tmp_path: Path) -> None:
+    made = give(
+        equilibrate.STAGE,
+        classical.equilibrate_params.model_copy(
+            update={"density": None, "keep_volume": True, "seed": 1}
+        ),
+        tmp_path / "equilibrate",
+        forcefield=classical.forcefield,
+        structure=classical.build,
+    )
+    rows = np.genfromtxt(made.path / "thermo.csv", delimiter=",", names=True)
+    assert made.values["density"] == pytest.approx(rows[-1]["density_g_cm3"], rel=1e-6)
+    kept = rows["density_g_cm3"] == rows[-1]["density_g_cm3"]
+    assert kept[-3:].all() and not kept.all()
+
+
 def test_a_run_that_fails_says_why(classical: Classical, tmp_path: Path) -> None:
     """A time step of 20 fs tears the ions apart."""
     params = classical.equilibrate_params.model_copy(update={"timestep": 20.0})
