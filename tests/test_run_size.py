@@ -93,7 +93,6 @@ def _read(terminal: int) -> str:
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(120)
 def test_on_a_terminal_it_asks(folder: Path) -> None:
     for answer, code in (("n", 2), ("", 2), ("y", 0)):
         ours, theirs = pty.openpty()
