@@ -140,7 +140,10 @@ def _told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, SpecError):
         return str(error), WRONG
     if isinstance(error, KeyboardInterrupt):
-        return f"interrupted; {str(error) or 'run again to go on from what is done'}", INTERRUPTED
+        return (
+            f"interrupted; {str(error) or 'run again to continue from what is done'}",
+            INTERRUPTED,
+        )
     if isinstance(error, OSError):
         named = (str(n) for n in (error.filename, error.filename2) if n is not None)
         names, reason = " and ".join(named) or "a file", error.strerror or type(error).__name__

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-IRREGULAR = {"is": "are", "has": "have", "was": "were", "does": "do", "study": "studies"}
-"""Plurals, and the verbs that go with them, that take more than an s."""
+IRREGULAR = {
+    "is": "are", "has": "have", "was": "were", "does": "do", "agrees": "agree", "differs": "differ",
+    "study": "studies", "try": "tries",
+}  # fmt: skip
+"""Plural nouns that take more than an s, and the plural of verbs."""
 
 
 def plural(number: float, word: str) -> str:

@@ -16,6 +16,7 @@ from ilmlip.execute.events import Events
 from ilmlip.execute.relay import relay
 from ilmlip.execute.slurm_jobs import log_of
 from ilmlip.execute.submission import Held, in_queue, open_runs, queued, runs
+from ilmlip.grammar import counted
 from ilmlip.run.slurm import elsewhere
 from ilmlip.store import LOGS, Store
 
@@ -57,7 +58,8 @@ def cancel(options: Namespace) -> int:
     if options.json:
         answer({"study": name, "runs": [run.name for run in mine], "jobs": jobs})
     else:
-        print(f"{name}: {len(jobs)} jobs of {len(mine)} runs cancelled; what is done stays")
+        ended = f"{counted(len(jobs), 'job')} of {counted(len(mine), 'run')}"
+        print(f"{name}: {ended} cancelled; what is done stays")
     return OK
 
 

@@ -10,6 +10,7 @@ from ilmlip.commands import FAILED, OK, WRONG
 from ilmlip.commands.common import answer, line, print_table, stops, study_of, write_output
 from ilmlip.commands.place import must_exist
 from ilmlip.errors import SpecError
+from ilmlip.grammar import counted
 from ilmlip.lint.run import lint as lint_study
 from ilmlip.share.diff import diff as diff_studies
 from ilmlip.share.freeze import freeze as freeze_study
@@ -27,7 +28,7 @@ def lint(options: Namespace) -> int:
     else:
         for finding in findings:
             print(f"{finding.severity}: {line(finding)}")
-        count = f"{len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}"
+        count = counted(len(findings), "finding") if findings else "no findings"
         print(f"{study.spec.name}: {count}")
     return WRONG if stopped else OK
 
@@ -42,7 +43,8 @@ def freeze(options: Namespace) -> int:
         return OK
     target = Path(options.output)
     write_output(target, text)
-    print(f"{target}: {len(study.points)} points, {len(plan)} keys, {len(text) / 1000:.0f} kB")
+    holds = f"{counted(len(study.points), 'point')}, {counted(len(plan), 'key')}"
+    print(f"{target}: {holds}, {len(text) / 1000:.0f} kB")
     return OK
 
 
@@ -56,7 +58,7 @@ def verify(options: Namespace) -> int:
         answer({"study": study.spec.name, **verdict.data()})
         return OK if verdict.ok else FAILED
     counts = verdict.counts()
-    print(f"{study.spec.name}: {len(plan)} results expected, store {store.root}")
+    print(f"{study.spec.name}: {counted(len(plan), 'result')} expected, store {store.root}")
     for name, text in (
         ("same", "there, with the digest of the file"),
         ("other", "there, with another digest: computed anew or elsewhere"),
@@ -71,7 +73,7 @@ def verify(options: Namespace) -> int:
     wrong = [one for one in verdict.figures if one["agrees"] is not True]
     agree = len(verdict.figures) - len(wrong)
     if verdict.figures:
-        print(f"{agree} of {len(verdict.figures)} figures agree to 2 %")
+        print(f"{agree} of {counted(len(verdict.figures), 'figure', 'agrees')} to 2 %")
     for one in wrong[:20]:
         found = "nothing" if one["found"] is None else f"{one['found']:.6g}"
         print(

@@ -10,6 +10,7 @@ from ilmlip.commands import FAILED, OK
 from ilmlip.commands.common import answer, say
 from ilmlip.commands.place import DEFAULT, must_exist
 from ilmlip.errors import SpecError
+from ilmlip.grammar import counted
 from ilmlip.spec.cluster import Tracking
 from ilmlip.spec.load import load_study
 from ilmlip.store import Store
@@ -29,7 +30,7 @@ def track(options: Namespace) -> int:
     must_exist(Store(root), options.words)
     told = tracking.runs(root) if options.rebuild else waiting(root)
     if told:
-        say(f"{uri}: {len(told)} of {len(tracking.runs(root))} runs to log")
+        say(f"{uri}: {len(told)} of {counted(len(tracking.runs(root)), 'run')} to log")
     whole = not told or tracking.log(root, uri, rebuild=options.rebuild)
     left = waiting(root)
     logged = [folder.name for folder in told if folder not in left]
@@ -38,7 +39,7 @@ def track(options: Namespace) -> int:
         answer({"store": str(root), "uri": uri, "logged": logged, "left": names, "whole": whole})
     else:
         rest = f"; {len(left)} wait in the store" if left else ""
-        print(f"{uri}: {len(logged)} runs logged{rest}")
+        print(f"{uri}: {counted(len(logged), 'run')} logged{rest}")
     return OK if whole and not left else FAILED
 
 

@@ -55,7 +55,7 @@ class Labelled:
         parts = [np.array(self.energy), self.forces]
         parts += [] if self.stress is None else [self.stress]
         if not all(np.isfinite(part).all() for part in parts):
-            raise StageError(f"{engine} gave an energy, force or stress that is no number", log=log)
+            raise StageError(f"{engine} gave a non-finite energy, force or stress", log=log)
         return self
 
 

@@ -118,7 +118,7 @@ def joined(work: Path, read: Read, last: Path | None = None) -> list[Step]:
             atoms.positions = moved
             own[0] = replace(own[0], atoms=atoms)
             if not follows(steps[-1], own[0]):
-                raise StageError("pw.x did not go on from its last step", log=path.name)
+                raise StageError("pw.x did not restart from its last step", log=path.name)
         steps += [replace(step, number=len(steps) + i) for i, step in enumerate(own)]
         moved = _moved_to(path.read_text(errors="replace", encoding="utf-8"))
     return steps

@@ -17,7 +17,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = os.strerror(errno.ENOSPC)
 REFUSED = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOLCK)
 """What a disk answers that is no mistake of the program."""
-GO_ON = "what is done is kept, and `ilmlip run` goes on from there"
+GO_ON = "what is done is kept, and `ilmlip run` continues from there"
 
 
 def is_full(root: Path) -> bool:

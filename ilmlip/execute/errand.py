@@ -21,6 +21,7 @@ from typing import Any, Literal
 from ilmlip.errors import IlmlipError
 from ilmlip.execute.submission import ends_in, said_in
 from ilmlip.execute.worker import DOUBT, obituary, work
+from ilmlip.grammar import counted
 from ilmlip.stages import stage
 from ilmlip.store import Failure, Store, stage_of
 
@@ -71,7 +72,9 @@ class Errand:
             if len(self._starts()) == len(before):
                 deaths += 1
                 if deaths >= DEATHS:
-                    raise TasksFailedError(f"the worker died {deaths} times before it began")
+                    raise TasksFailedError(
+                        f"the worker died {counted(deaths, 'time')} before it began"
+                    )
             elif (current := self._in_hand()) is not None:
                 time.sleep(DOUBT)  # if the job itself is being killed, this process goes as well
                 self._bury(current, self.worker.exitcode)
@@ -83,7 +86,7 @@ class Errand:
         }
         if bad:
             raise TasksFailedError(
-                f"{len(bad)} of {len(self.packed)} tasks are not there: "
+                f"{len(bad)} of {counted(len(self.packed), 'task', 'is')} not there: "
                 + ", ".join(f"{key} ({end})" for key, end in bad.items())
             )
 
@@ -115,7 +118,7 @@ class Errand:
         if stage(stage_of(key)).goes_on:
             return (
                 f"took longer than {self.minutes} minutes each time, as often as a job is requeued; "
-                "raise cluster.slurm.requeues or its time limit; the next run goes on where it stopped"
+                "raise cluster.slurm.requeues or its time limit; the next run continues from there"
             )
         return (
             f"took longer than {self.minutes} minutes, the longest time limit; raise "

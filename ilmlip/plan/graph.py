@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ilmlip.errors import DamagedError, StoreError
+from ilmlip.grammar import counted
 from ilmlip.plan.task import SCHEME, Task
 from ilmlip.store import Result, Store
 
@@ -76,9 +77,9 @@ def present_keys(store: Store) -> set[str]:
     others = sorted(key for key in found if _scheme(key) not in (SCHEME, ""))
     if others:
         raise StoreError(
-            f"store {store.root}: holds {len(others)} results whose keys are of another scheme, such "
-            f"as {others[0]}; this ilmlip makes {SCHEME} and would compute them again beside: use the "
-            "ilmlip that made them, or name another folder with store=PATH"
+            f"store {store.root}: holds {counted(len(others), 'result')} whose keys are of another "
+            f"scheme, such as {others[0]}; this ilmlip makes {SCHEME} and would compute them again "
+            "beside: use the ilmlip that made them, or name another folder with store=PATH"
         )
     return found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ilmlip.grammar import counted
 from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits, ticks
@@ -88,7 +89,8 @@ def page(turns: Sequence[Turn], lacking: int) -> str:
     head += ["mean spread", "chosen", "run ended early"]
     left = ""
     if lacking:
-        left = f"\n{lacking} rounds did not run: an earlier one had stopped, or a task failed.\n"
+        left = f"\n{counted(lacking, 'round')} did not run: an earlier one had stopped, or a task "
+        left += "failed.\n"
     return (
         "# Learning on the fly\n\n"
         "Mean absolute errors of force components, meV/Å: in dynamics on labelled frames of the "

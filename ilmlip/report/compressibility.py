@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.grammar import counted
 from ilmlip.observables.compressibility import Tait
 from ilmlip.observables.series import Estimate
 from ilmlip.report.always import always_drawn
@@ -105,7 +106,7 @@ def page(found: Sequence[Ladder], lacking: int) -> str:
         )
     head = ["run", "pressures", "density at the first, g/cm³", "κ_T by Tait, 10⁻¹⁰/Pa"]
     head += ["κ_T by fluctuations, 10⁻¹⁰/Pa", "apart", "χ² / freedom", ""]
-    left = f"\n{lacking} runs have no result.\n" if lacking else ""
+    left = f"\n{counted(lacking, 'run', 'has')} no result.\n" if lacking else ""
     return (
         "# Isothermal compressibility\n\nThe Tait equation through the densities at rising pressures, "
         "and the fluctuations of the volume at the first of them, with standard errors.\n\n"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.grammar import counted
 from ilmlip.observables.expansion import Expansion
 from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
@@ -71,7 +72,7 @@ def page(found: Sequence[Observed], lines: Sequence[Line], lacking: int, source:
     if missing := _missing(found):
         parts.append("## Not there\n\n" + "\n".join(missing) + "\n")
     if lacking:
-        parts.append(f"{lacking} runs have no result.\n")
+        parts.append(f"{counted(lacking, 'run', 'has')} no result.\n")
     if any(_drawn(one) for one in found):
         parts.append(f"![How ions stand and move]({FIGURE})\n")
     if any("density" in one.values for one in found):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.grammar import counted
 from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
@@ -84,7 +85,7 @@ def page(courses: Sequence[Course], lacking: int) -> str:
         )
     head = ["model, composition", "ensemble", "ps", "ended", "T, K", "density, g/cm³"]
     head += ["pressure, bar", "drift of what is conserved, meV/atom/ps"]
-    left = f"\n{lacking} runs have no result.\n" if lacking else ""
+    left = f"\n{counted(lacking, 'run', 'has')} no result.\n" if lacking else ""
     return (
         "# Dynamics with the models\n\nMeans over the second half of each run, of a ladder of "
         "pressures at the first one after it settled, with standard errors by blocks; none of a run "

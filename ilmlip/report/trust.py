@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.grammar import counted
 from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
@@ -52,7 +53,7 @@ def page(found: Sequence[Trusted], lacking: int) -> str:
         ]
         both = [three_digits(error), three_digits(spread), f"{one.calibration:.2g}"]
         rows.append([one.name, str(len(one.times)), *both, *ranks])
-    left = f"\n{lacking} runs have no labelled frames.\n" if lacking else ""
+    left = f"\n{counted(lacking, 'run', 'has')} no labelled frames.\n" if lacking else ""
     return (
         "# Does the committee know its error?\n\n"
         "On the labelled frames of each run: the spread is the standard deviation of the members' "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilmlip.grammar import counted
 from ilmlip.report.always import always_drawn
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
@@ -75,7 +76,7 @@ def page(found: Sequence[Validated], lacking: int) -> str:
             f"**The error in MD is × {over['force_ratio']:.2g} of the error in testing for forces, "
             f"× {over['energy_ratio']:.2g} for energies** (medians over the runs)."
         )
-    left = f"\n{lacking} runs have no labelled frames.\n" if lacking else ""
+    left = f"\n{counted(lacking, 'run', 'has')} no labelled frames.\n" if lacking else ""
     return (
         f"# Models in their own dynamics\n\n{said}\n\nFrames of each run, labelled by the study's "
         "reference: mean absolute errors there (in testing, at the same composition).\n\n"

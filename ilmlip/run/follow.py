@@ -44,7 +44,7 @@ def follow(plan: Plan, store: Store, run: Run, before: Mapping[str, State]) -> l
     except KeyboardInterrupt:
         events.leave()
         raise KeyboardInterrupt(
-            f"the jobs of run {run.name} go on; see `ilmlip status`, or end them with `ilmlip cancel`"
+            f"the jobs of run {run.name} continue; see `ilmlip status`, or end them: `ilmlip cancel`"
         ) from None
 
 
@@ -68,7 +68,7 @@ class _Follower:
                 return [
                     *self.said,
                     f"run {self.run.name}: none of its jobs is in the queue any more, and none has "
-                    "ended it; run again to go on from what is done",
+                    "ended it; run again to continue from what is done",
                 ]
             time.sleep(pause)
         self._news()

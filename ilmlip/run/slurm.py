@@ -29,6 +29,7 @@ from ilmlip.execute.submission import (
 from ilmlip.execute.tidy import sweep
 from ilmlip.execute.unsaid import untold
 from ilmlip.execute.worker import shortage
+from ilmlip.grammar import counted
 from ilmlip.plan.compile import study_key
 from ilmlip.plan.cost import task_seconds
 from ilmlip.plan.graph import Plan, State, states
@@ -230,8 +231,8 @@ def _detached(plan: Plan, store: Store, before: Mapping[str, State], run: Run) -
     ended = Ended(plan, store, outcome, queued=mine)
     jobs = sum(len(record.elements) for record in run.records())
     ended.messages.append(
-        f"run {run.name}: {jobs} jobs of Slurm's do the rest; see `ilmlip status`, `ilmlip logs`, "
-        "`ilmlip cancel`"
+        f"run {run.name}: {counted(jobs, 'Slurm job', 'does')} the rest; see `ilmlip status`, "
+        "`ilmlip logs`, `ilmlip cancel`"
     )
     return ended
 

@@ -103,7 +103,9 @@ def logged(
         if code == 0:
             return []
     except subprocess.TimeoutExpired:
-        return [f"MLflow at {spec.tracking.uri} is slow; logging goes on by itself (log: {log})"]
+        return [
+            f"MLflow at {spec.tracking.uri} is slow; logging continues in the background (log: {log})"
+        ]
     why = (
         f"what logs to MLflow {ending(code)}, twice"
         if code < 0

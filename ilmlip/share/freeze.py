@@ -11,6 +11,7 @@ import yaml
 
 from ilmlip import __version__
 from ilmlip.errors import SpecError
+from ilmlip.grammar import counted
 from ilmlip.hashing import file_digest, plain
 from ilmlip.plan.compile import study_key
 from ilmlip.plan.graph import Plan
@@ -166,7 +167,7 @@ def expected(study: Study, plan: Plan) -> None:
     first = next(iter(set(plan.tasks) - set(note.keys)), wrong[0])
     raise SpecError(
         "frozen.keys",
-        f"{len(wrong)} keys differ from those that this ilmlip makes, such as {first}: the file was "
-        f"frozen by ilmlip {note.ilmlip} (scheme {note.scheme}, this is {__version__}, {SCHEME}), or "
-        "edited. Use that version, or take the section `frozen` out to compute it anew",
+        f"{counted(len(wrong), 'key', 'differs')} from those that this ilmlip makes, such as {first}: "
+        f"the file was frozen by ilmlip {note.ilmlip} (scheme {note.scheme}, this is {__version__}, "
+        f"{SCHEME}), or edited. Use that version, or take the section `frozen` out to compute it anew",
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ilmlip import __version__
+from ilmlip.grammar import counted
 from ilmlip.plan.compile import study_key
 from ilmlip.plan.graph import Plan, State, states
 from ilmlip.plan.task import Task
@@ -205,8 +206,8 @@ def _plan(plan: Plan, found: Mapping[str, State], results: Mapping[str, Result])
     return [
         Table(["stage", "done", "to do", "running", "failed", "labels", "time taken, s"], rows),
         Text(
-            f"{len(plan)} tasks, {len(results)} of them done in {whole / 3600:.2g} hours in all, "
-            "one after the other."
+            f"{counted(len(plan), 'task')}, {len(results)} of them done in {whole / 3600:.2g} hours "
+            "in all, one after the other."
         ),
     ]
 

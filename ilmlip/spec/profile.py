@@ -102,14 +102,14 @@ class Profile(Record):
         launcher = self.launcher(name)
         if launcher and shutil.which(launcher[0]) is None:
             return (
-                f"the launcher {launcher[0]} of {name} is not there; mend programs.{name}.launcher "
+                f"the launcher {launcher[0]} of {name} is not there; fix programs.{name}.launcher "
                 f"in {profile_path()}"
             )
         if self.words(name) is not None:
             return ""
         if program.command:
             return (
-                f"the command {program.command!r} of {name} is not there; mend "
+                f"the command {program.command!r} of {name} is not there; fix "
                 f"programs.{name}.command in {profile_path()}"
             )
         return (

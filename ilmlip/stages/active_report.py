@@ -106,5 +106,5 @@ def turn(
     )
 
 
-STAGE = Stage("active_report", 1, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("active_report", 2, Params, run, Resources(memory_gb=0.7, seconds=4))
 """Puts all rounds into one table and figure."""

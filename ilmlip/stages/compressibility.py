@@ -112,4 +112,4 @@ def _density_times_volume(folder: Path) -> float:
     return density(first) * float(first.get_volume())
 
 
-STAGE = Stage("compressibility", 3, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("compressibility", 4, Params, run, Resources(memory_gb=0.7, seconds=4))

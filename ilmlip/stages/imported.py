@@ -94,7 +94,7 @@ def _refusal(read: Sequence[Imported], faults: Mapping[int, str], speaking: Sequ
     strange = f"Of all frames: {_joined(speaking)}. " if speaking else ""
     return (
         f"{len(faults)} of {len(read)} frames are not fit: {'; '.join(shown)}"
-        f"{' …' if len(faults) > SHOWN else ''}. {strange}Mend them, or leave them out: "
+        f"{' …' if len(faults) > SHOWN else ''}. {strange}Fix them, or leave them out: "
         "dft.files.on_bad=drop"
     )
 

@@ -12,6 +12,7 @@ from ilmlip.chemistry.boxes import read_one
 from ilmlip.chemistry.forcefield import ForceField
 from ilmlip.engines.labelling import MODULES, NotConvergedError, Session, open_session
 from ilmlip.errors import StageError
+from ilmlip.grammar import counted
 from ilmlip.record import Record, field
 from ilmlip.spec.dft import D3, Cp2k, Gpaw, Opls, Qe, Rung, Vasp, Xtb
 from ilmlip.stages.base import Inputs
@@ -104,7 +105,7 @@ def tried(
         else:
             return found, [*failed, {"changed": shown, "reason": ""}]
     raise NotConvergedError(
-        f"{last.reason} (after {len(failed)} tries)" if rungs else last.reason,
+        f"{last.reason} (after {counted(len(failed), 'try')})" if rungs else last.reason,
         command=last.command,
         log=last.log,
     )

@@ -57,4 +57,4 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     return Output((TABLE, PAGE, FIGURE), {"runs": len(courses), "unstable": unstable})
 
 
-STAGE = Stage("md_report", 2, Params, run, Resources(memory_gb=0.7, seconds=3))
+STAGE = Stage("md_report", 3, Params, run, Resources(memory_gb=0.7, seconds=3))

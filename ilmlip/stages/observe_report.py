@@ -107,4 +107,4 @@ def lines(found: Sequence[Observed]) -> list[Line]:
     return made
 
 
-STAGE = Stage("observe_report", 3, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("observe_report", 4, Params, run, Resources(memory_gb=0.7, seconds=4))

@@ -20,6 +20,7 @@ from ilmlip.engines import nequip, nequip_start, nequip_weights
 from ilmlip.engines.attempts import attempts
 from ilmlip.engines.nequip_config import CONFIG, TRAIN_FILE, VAL_FILE
 from ilmlip.errors import StageError
+from ilmlip.grammar import counted, plural
 from ilmlip.observables.errors import energy_errors, force_errors
 from ilmlip.observables.shifts import solve
 from ilmlip.record import Record, field
@@ -121,8 +122,8 @@ def _check(training: Training, frames: list[Frame], held: list[Frame]) -> bool:
     size = training.batch_size
     if size > len(frames):
         raise StageError(
-            f"model.batch_size is {size}, and there are {len(frames)} frames to train on; lower it, "
-            "or raise dataset.frames"
+            f"model.batch_size is {size}, and there {plural(len(frames), 'is')} "
+            f"{counted(len(frames), 'frame')} to train on; lower it, or raise dataset.frames"
         )
     bare = sum(frame.stress is None for frame in frames)
     if not training.loss.stress or not (bare or any(f.stress is None for f in held)):

@@ -80,5 +80,5 @@ def trusted(described: Described, committee: Given, labelled: Given) -> Trusted:
     )
 
 
-STAGE = Stage("trust", 1, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("trust", 2, Params, run, Resources(memory_gb=0.7, seconds=4))
 """Spread of committees beside their errors in dynamics."""

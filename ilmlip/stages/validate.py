@@ -97,4 +97,4 @@ def read_times(path: Path) -> Any:
     return np.array([frame.info["time_fs"] for frame in read(path, index=":", format="extxyz")])
 
 
-STAGE = Stage("validate", 1, Params, run, Resources(memory_gb=0.7, seconds=4))
+STAGE = Stage("validate", 2, Params, run, Resources(memory_gb=0.7, seconds=4))

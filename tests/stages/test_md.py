@@ -136,7 +136,7 @@ def test_a_guard_and_a_table_of_the_runs(trained, start, tmp_path):
         ("2", "N", "10"),
     ]
     page = (work / "md.md").read_text(encoding="utf-8")
-    assert "**unstable**: temperature" in page and "1 runs have no result" in page
+    assert "**unstable**: temperature" in page and "1 run has no result" in page
     assert (work / "md.png").stat().st_size > 10_000
 
 

@@ -57,7 +57,7 @@ def test_errors_that_the_spread_ranks_and_is_too_small_for(tmp_path: Path) -> No
     assert float(rows[0]["spread_meV_A"]) == pytest.approx(expected, rel=1e-5)
     assert float(rows[0]["error_meV_A"]) == pytest.approx(2 * expected, rel=1e-5)
     page = (tmp_path / "committee.md").read_text(encoding="utf-8")
-    assert "replica 1" in page and "1 runs have no labelled frames" in page
+    assert "replica 1" in page and "1 run has no labelled frames" in page
     assert (tmp_path / "committee.png").stat().st_size > 5000
 
 

@@ -107,5 +107,5 @@ def test_the_error_in_dynamics_beside_that_in_testing(run, trained, toy_sets, tm
         np.abs(error - error.mean()).mean(), rel=1e-5
     )
     page = (made.path / "validation.md").read_text(encoding="utf-8")
-    assert "The error in MD is ×" in page and "1 runs have no labelled frames" in page
+    assert "The error in MD is ×" in page and "1 run has no labelled frames" in page
     assert (made.path / "validation.png").stat().st_size > 5000
