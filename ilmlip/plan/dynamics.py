@@ -86,7 +86,7 @@ def dynamics(
         key = _compressibilities(plan, runs, made_of)
         outputs |= {output: (key, file) for output, file in COMPRESSED.items()}
     if ensemble.validate_frames:
-        data = _labelled(plan, spec, frames, runs, of)
+        data = _labelled(plan, spec, frames, runs, of, made_of)
         key = _validated(plan, runs, of, data)
         outputs |= {output: (key, file) for output, file in VALIDATED.items()}
         if spec.model.committee:
@@ -214,12 +214,15 @@ def _labelled(
     frames: Frames,
     runs: Mapping[str, Mapping[str, Any]],
     of: Mapping[str, tuple[Mapping[str, Any], Composition]],
+    made_of: Mapping[str, Run],
 ) -> dict[str, str]:
     """Frames of each run labelled by the reference, as a test set."""
     count = spec.ensemble.validate_frames
     found = {}
     for key in runs:
-        chosen = add(plan, "md_frames", {"count": count}, {"md": (key,)})
+        made = made_of[key]
+        between = {"between": (made.settle, made.span())} if made.pressures else {}
+        chosen = add(plan, "md_frames", {"count": count, **between}, {"md": (key,)})
         found[key] = frames.labelled_from(of[key][1], chosen, count)
     return found
 

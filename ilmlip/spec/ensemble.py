@@ -261,7 +261,10 @@ class Ensemble(Record):
 
     @model_validator(mode="after")
     def _frames_to_validate_are_kept(self) -> Self:
-        whole = max((made.whole() for made in self.runs()), default=None)
+        whole = max(  # of a ladder what counts at its first pressure
+            (made.duration if made.pressures else made.whole() for made in self.runs()),
+            default=None,
+        )
         if whole is not None and self.validate_frames * self.interval > whole:
             raise SpecError(
                 "ensemble.validate_frames",

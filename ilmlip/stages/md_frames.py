@@ -16,9 +16,16 @@ FRAMES = "trajectory.extxyz"
 
 
 class Params(Record):
-    """How many."""
+    """How many, and when."""
 
     count: int = field("Frames", ge=1)
+    between: tuple[float, float] | None = field(
+        "Times that frames are taken from, the first excluded: of a ladder those that count at its "
+        "first pressure; none: the whole run",
+        unit="fs",
+        default=None,
+        later=True,
+    )
 
 
 def run(params: Params, inputs: Inputs, work: Path) -> Output:
@@ -32,6 +39,10 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     frames = list(read_trajectory(one.path / TRAJECTORY))
     if is_broken(one.values) and len(frames) > 2:
         frames = frames[:-1]
+    if params.between is not None:
+        begin, end = params.between
+        inside = [f for f in frames[1:] if begin < f.info["time_fs"] <= end]
+        frames = [frames[0], *inside]
     last = len(frames) - 1
     if last < 1:
         raise StageError("the run has no frame but its start; keep frames more often")

@@ -256,3 +256,13 @@ def test_files_for_a_lammps_of_ones_own_are_of_the_same_run() -> None:
     assert files.needs["structure"] == md.needs["structure"]
     assert made.outputs[0]["lammps_0.4_seed1_0.4_300K_0"] == (files.key, "in.lammps")
     assert md.key in plan(*NVT, *words).tasks
+
+
+def test_frames_of_a_ladder_are_of_its_first_pressure() -> None:
+    """Errors over all pressures beside those in testing would compare two liquids."""
+    ladder = ("ensemble=tait_ladder", "ensemble.duration=500", "ensemble.settle=1000")
+    words = ("ensemble.fractions=[0.4]", "ensemble.validate_frames=5")
+    made = plan(*ladder, *words)
+    assert {task.params.between for task in made if task.stage == "md_frames"} == {(1000.0, 1500.0)}
+    with pytest.raises(SpecError, match="validate_frames"):
+        plan(*ladder, *words[:1], "ensemble.validate_frames=6")

@@ -73,12 +73,14 @@ def test_the_frame_at_which_a_run_broke_is_not_labelled(tmp_path: Path) -> None:
             write(text, atoms, format="extxyz")
             out.write(gzip.compress(text.getvalue().encode()))
 
-    def times(values: dict[str, Any]) -> list[float]:
-        work = tmp_path / str(len(values))
+    def times(values: dict[str, Any], **own: Any) -> list[float]:
+        work = tmp_path / f"{len(values)} {len(own)}"
         work.mkdir()
         inputs = Inputs({"md": (Given("md", tmp_path, values),)})
-        md_frames.run(md_frames.Params(count=9), inputs, work)
+        md_frames.run(md_frames.Params(count=9, **own), inputs, work)
         return [frame.info["time_fs"] for frame in read(work / md_frames.FRAMES)]
 
     assert times({"stable": False, "reason": "temperature"}) == [100.0, 200.0, 300.0]
     assert times({}) == [100.0, 200.0, 300.0, 310.0]
+    # of a ladder those that count at its first pressure
+    assert times({}, between=(100.0, 300.0)) == [200.0, 300.0]
