@@ -193,8 +193,8 @@ def _recognised(atoms: Atoms, params: Params) -> tuple[str, str]:
 
 def same_label(label: str, stated: Any) -> bool:
     """Whether a frame's statement means a composition: 1, 1.0 and "1.00" are the same."""
-    if str(stated).strip() == label:
-        return True
+    if str(stated).strip() == label or isinstance(stated, bool):
+        return str(stated).strip() == label
     try:
         return abs(float(stated) - float(label)) < 1e-6
     except (TypeError, ValueError):

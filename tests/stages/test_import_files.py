@@ -240,6 +240,7 @@ def test_a_stated_composition_is_compared_with_the_atoms(tmp_path: Path) -> None
     from ilmlip.stages.imported import same_label
 
     assert same_label("1.0", 1) and same_label("0.5", "0.50") and not same_label("0.4", 1.0)
+    assert not same_label("1.0", True)
     ions = {"Li": ("Li",), "PF6": ("P", *["F"] * 6), "Cl": ("Cl",)}
     frames = several()
     for atoms in frames:
