@@ -123,6 +123,27 @@ def motion(moves: Aimd | Relax, temperature: float) -> tuple[str, dict[str, Any]
     return "md", control, ions
 
 
+def single_atom(
+    settings: Qe, element: str, edge: float, rung: Rung | None = None
+) -> tuple[Atoms, dict[str, dict[str, Any]]]:
+    """A spin-polarised atom with its ground state's magnetisation in a box of `edge` Å; namelists.
+
+    Without dispersion, which is no part of an atom's energy.
+    """
+    from ase import Atoms
+
+    lists = namelists(settings, "scf", rung or Rung(mixing=0.3, max_steps=300))
+    lists["system"] |= {
+        "nspin": 2,
+        "tot_magnetization": float(MULTIPLICITIES[element] - 1),
+    }
+    # off the grid's symmetric points, so that a half-filled shell may choose its direction
+    atom = Atoms(element, positions=[[0.37 * edge, 0.41 * edge, 0.43 * edge]],
+                 cell=[edge] * 3, pbc=True)  # fmt: skip
+    atom.set_initial_magnetic_moments([0.5 if MULTIPLICITIES[element] > 1 else 0.0])
+    return atom, lists
+
+
 # --- read
 
 
@@ -250,17 +271,7 @@ class QeSession(Session):
 
     def atom(self, element: str, edge: float, rung: Rung | None = None) -> float:
         """A spin-polarised calculation with the ground state's magnetisation, without dispersion."""
-        from ase import Atoms
-
-        lists = namelists(self._settings, "scf", rung or Rung(mixing=0.3, max_steps=300))
-        lists["system"] |= {
-            "nspin": 2,
-            "tot_magnetization": float(MULTIPLICITIES[element] - 1),
-        }
-        # off the grid's symmetric points, so that a half-filled shell may choose its direction
-        atom = Atoms(element, positions=[[0.37 * edge, 0.41 * edge, 0.43 * edge]],
-                     cell=[edge] * 3, pbc=True)  # fmt: skip
-        atom.set_initial_magnetic_moments([0.5 if MULTIPLICITIES[element] > 1 else 0.0])
+        atom, lists = single_atom(self._settings, element, edge, rung)
         steps = self._run(atom, input_text(self._settings, atom, lists))
         if not steps:
             raise StageError("pw.x gave no energy", log=LOG)

@@ -17,7 +17,7 @@ DATASET, TRAIN, EVALUATE = "4-dataset", "5-train", "6-evaluate"
 STAGES = {
     EQUILIBRATE: ("equilibrate",),
     SAMPLE: ("sample",),
-    LABEL: ("label",),
+    LABEL: ("label", "atom"),
     DATASET: ("dataset",),
     TRAIN: ("train", "fit_linear"),
     EVALUATE: ("evaluate",),
@@ -56,7 +56,7 @@ class Layout:
     """Folders, relative to that of the export, with "/" between their parts."""
 
     folders: Mapping[str, str]
-    """Folder of each equilibration, sampling, dataset and model, by the task's key."""
+    """Folder of each equilibration, sampling, single atom, dataset and model, by the task's key."""
     series: Mapping[str, Series]
     """The labels, by folder."""
     labels: Mapping[str, tuple[str, int]]
@@ -73,7 +73,10 @@ def lay_out(plan: Plan) -> Layout:
     for step in (EQUILIBRATE, SAMPLE, DATASET):
         names = distinct({task.key: _name(task) for task in of[step]})
         folders |= {key: f"{step}/{name}" for key, name in names.items()}
-    all_series = {found.tasks[0].key: found for found in _series(of[LABEL])}
+    atoms = {t.key: f"atom-{t.about['element']}" for t in of[LABEL] if t.stage == "atom"}
+    folders |= {key: f"{LABEL}/{name}" for key, name in distinct(atoms).items()}
+    labelled = [task for task in of[LABEL] if task.stage == "label"]
+    all_series = {found.tasks[0].key: found for found in _series(labelled)}
     names = distinct({key: _name(found.tasks[0]) for key, found in all_series.items()})
     series = {f"{LABEL}/{names[key]}": found for key, found in all_series.items()}
     labels = {

@@ -83,10 +83,12 @@ class Learning:
         (place / CONFIG).write_text(
             HEADER + yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
         )
-        how = {
+        how: dict[str, Any] = {
             "shifts": params.training.shifts,
             "refit_shifts": params.training.refit_shifts,
         }
+        if task.needs.get("atoms"):
+            how["atoms"] = [self.layout.folders[key] for key in task.needs["atoms"]]
         self._write_json(folder, "training.json", how)
 
     def _linear(self, task: Task) -> None:

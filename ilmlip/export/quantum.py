@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ilmlip.spec.dft import D3, Qe
 
 ENGINE = "qe"
 TEMPLATE = "in.pw"
+ATOM = "atom.in"
 SUMS = "pseudo.md5"
 PSEUDO = "pseudo"
 """Folder of the export that takes a folder for each family; the user fills it."""
@@ -19,14 +20,25 @@ PSEUDO = "pseudo"
 
 def write_label(place: Path, series: Series, atoms: Any) -> None:
     """in.pw, with the cell and positions of `atoms` until a frame's take their place; pseudo.md5."""
-    settings = _settings(series)
+    settings = _settings(series.settings)
     d3 = series.settings.get("dispersion")
     lists = qe.namelists(settings, d3=None if d3 is None else D3.model_validate(d3))
+    _write(place / TEMPLATE, settings, atoms, lists)
+
+
+def write_atom(place: Path, settings: Mapping[str, Any], element: str, edge: float) -> None:
+    """atom.in, a single atom in a box of `edge` Å as the stage computes it; pseudo.md5."""
+    own = _settings(settings)
+    _write(place / ATOM, own, *qe.single_atom(own, element, edge))
+
+
+def _write(path: Path, settings: Qe, atoms: Any, lists: dict[str, dict[str, Any]]) -> None:
+    """An input, and beside it the MD5s of its pseudopotentials."""
     family = f"../../{PSEUDO}/{settings.family}"
     lists["control"]["pseudo_dir"] = family
-    (place / TEMPLATE).write_text(qe.input_text(settings, atoms, lists), encoding="utf-8")
+    path.write_text(qe.input_text(settings, atoms, lists), encoding="utf-8")
     files = sorted((p.file, p.md5) for p in settings.pseudopotentials.values())
-    (place / SUMS).write_text(
+    (path.parent / SUMS).write_text(
         "".join(f"{md5}  {family}/{file}\n" for file, md5 in files), encoding="utf-8"
     )
 
@@ -37,7 +49,7 @@ def section(all_series: Iterable[Series]) -> str:
         (settings.family, element, one.file, one.md5)
         for series in all_series
         if series.engine == ENGINE
-        for settings in (_settings(series),)
+        for settings in (_settings(series.settings),)
         for element, one in settings.pseudopotentials.items()
     }
     if not wanted:
@@ -60,5 +72,5 @@ again unless its input changes. If one does not converge, lower `mixing_beta` in
 """
 
 
-def _settings(series: Series) -> Qe:
-    return Qe.model_validate(series.settings[ENGINE])
+def _settings(given: Mapping[str, Any]) -> Qe:
+    return Qe.model_validate(given[ENGINE])

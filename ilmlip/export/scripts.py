@@ -73,6 +73,20 @@ BODY = {
     EQUILIBRATE: f"  {RUN}",
     SAMPLE: f'  cp "$(cat "$folder/start.txt")" "$folder/system.data"\n  {RUN}',
     LABEL: f"""\
+  if [ -e "$folder/atom.json" ]; then
+    if [ -e "$folder/atom.in" ]; then
+      "$python" tools/atom.py check "$folder"
+      (cd "$folder" && $pw -in atom.in > atom.out)
+      rm -rf "$folder/scratch"
+      "$python" tools/atom.py read "$folder"
+    elif [ ! -e "$folder/energy.json" ]; then
+      echo "compute the atom as $folder/atom.json says, then write energy.json" >&2
+      missing=1
+      continue
+    fi
+    touch "$folder/done"
+    continue
+  fi
   "$python" tools/frames.py "$folder"
   if [ -e "$folder/in.lammps" ]; then
     {RUN}

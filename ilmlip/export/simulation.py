@@ -13,9 +13,10 @@ from ilmlip.chemistry.forcefield import Box, topology
 from ilmlip.engines import lammps, lammps_series
 from ilmlip.export import quantum
 from ilmlip.export.layout import Layout, Series
+from ilmlip.hashing import plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
-from ilmlip.stages import equilibrate, sample, stage
+from ilmlip.stages import atom, equilibrate, sample, stage
 from ilmlip.stages.base import Given, Inputs
 from ilmlip.stages.forcefield import read_forcefield
 
@@ -54,6 +55,8 @@ class Simulations:
                 self._equilibrate(task)
             elif task.stage == "sample":
                 self._sample(task)
+            elif task.stage == "atom":
+                self._atom(task)
         for folder, series in self.layout.series.items():
             self._label(folder, series)
 
@@ -115,6 +118,16 @@ class Simulations:
         how = lammps.Interactions(opls["cutoff"], opls["kspace_accuracy"])
         text = lammps_series.label_input(box, how, len(series.tasks))
         (place / lammps.INPUT).write_text(text, encoding="utf-8")
+
+    def _atom(self, task: Task) -> None:
+        """atom.json: the element, its box, engine and settings; and pw.x's input."""
+        place = self._new(self.layout.folders[task.key])
+        params = cast(atom.Params, task.params)
+        settings = plain(params)
+        text = json.dumps({"engine": params.engine(), **settings}, indent=1)
+        (place / "atom.json").write_text(text + "\n", encoding="utf-8")
+        if params.engine() == quantum.ENGINE:
+            quantum.write_atom(place, settings, params.element, params.box)
 
     def _new(self, folder: str) -> Path:
         place = self.root / folder

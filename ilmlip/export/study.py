@@ -105,11 +105,6 @@ def refuse_series(plan: Plan) -> None:
                 "model.fine_tune",
                 "starts from a packaged model, which an export does not carry; `run` fine-tunes",
             )
-        if task.stage == "train" and task.needs.get("atoms"):
-            raise SpecError(
-                "dft.e0",
-                "energies of isolated atoms cannot be exported; set dft.e0=regression or null",
-            )
 
 
 def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:

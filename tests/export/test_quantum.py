@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from ase.io import read
 from outside import PSEUDO, require, require_pseudopotentials, use_pseudopotentials
@@ -117,7 +118,7 @@ def test_pseudopotentials_that_are_not_there_or_others(exported: Path, spec: Spe
             ["dataset.derived=[{kind: rattle, rattle: {amplitude: 0.05, count: 1}}]"],
             "dataset.derived",
         ),
-        (["dft=gfn1_xtb", "dft.e0=isolated", "model.seeds=[1]"], "dft.e0"),
+        (["dataset=active", "dft=gfn1_xtb", "model.seeds=[1,2]"], "dataset.active"),
     ],
 )
 def test_what_cannot_be_exported_is_located(words: list[str], where: str, tmp_path: Path) -> None:
@@ -181,3 +182,75 @@ def test_a_bare_run_gives_the_label(
     )
     again = label(exported)
     assert again.returncode != 0 and "stopped in 3-label/" in again.stderr
+
+
+ATOMS = (*WORDS, "model.seeds=[1]", "dft.e0=isolated", "dft.atom_box=6")
+
+
+def test_single_atoms_are_native_inputs_and_what_trainings_start_from(tmp_path: Path) -> None:
+    spec = load(ATOMS)
+    folder = tmp_path / "study"
+    write_export(compile_study([spec]), [spec], folder)
+    assert {p.name for p in (folder / "3-label").glob("atom-*")} == {"atom-F", "atom-Li", "atom-P"}
+    place = folder / "3-label" / "atom-P"
+    assert {p.name for p in place.iterdir()} == {"atom.json", "atom.in", "pseudo.md5"}
+    text = (place / "atom.in").read_text(encoding="utf-8")
+    assert "nspin" in text and re.search(r"tot_magnetization *= *3", text) and "vdw" not in text
+    (training,) = (folder / "5-train").glob("*/training.json")
+    how = json.loads(training.read_text(encoding="utf-8"))
+    assert how["shifts"] == "isolated" and not how["refit_shifts"]
+    assert how["atoms"] == [f"3-label/atom-{e}" for e in ("F", "Li", "P")]
+
+    # the tool takes them, and names one that is missing
+    run = [sys.executable, "tools/shifts.py", f"5-train/{training.parent.name}"]
+    gone = subprocess.run(
+        run, cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8"
+    )
+    assert gone.returncode != 0 and "3-label/atom-F/energy.json is not there" in gone.stderr
+    energies = {"F": -650.5, "Li": -200.25, "P": -180.125}
+    for element, energy in energies.items():
+        (folder / f"3-label/atom-{element}/energy.json").write_text(
+            json.dumps({"element": element, "energy": energy}), encoding="utf-8"
+        )
+    subprocess.run(run, cwd=folder, check=True)
+    config = yaml.safe_load((training.parent / "config.yaml").read_text(encoding="utf-8"))
+    assert config["training_module"]["model"]["per_type_energy_shifts"] == energies
+
+
+def test_atoms_of_another_engine_are_asked_for(tmp_path: Path) -> None:
+    words = ("labels_smoke", "dft=gfn1_xtb", "dataset.derived=[{kind: frames}]")
+    spec = load([*words, "model.seeds=[1]", "dft.e0=isolated"])
+    folder = tmp_path / "study"
+    write_export(compile_study([spec]), [spec], folder)
+    done = subprocess.run(
+        ["bash", "3-label.sh", "3-label/atom-Li"],
+        cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8",
+        env={**os.environ, "PYTHON": sys.executable},
+    )  # fmt: skip
+    assert done.returncode == 1 and "3-label/atom-Li/atom.json says" in done.stderr
+    settings = json.loads((folder / "3-label/atom-Li/atom.json").read_text(encoding="utf-8"))
+    assert settings["engine"] == "xtb" and settings["element"] == "Li" and settings["box"] == 30
+
+
+@pytest.mark.engine
+def test_a_bare_run_gives_the_atoms_energy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
+    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    use_pseudopotentials(tmp_path, monkeypatch)
+    spec = load(ATOMS)
+    folder = tmp_path / "study"
+    write_export(compile_study([spec]), [spec], folder)
+    (folder / "pseudo").symlink_to(PSEUDO)
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    done = subprocess.run(
+        ["bash", "3-label.sh", "3-label/atom-Li"],
+        cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8",
+        env={**os.environ, **root, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    theirs = json.loads((folder / "3-label/atom-Li/energy.json").read_text(encoding="utf-8"))
+    (tmp_path / "ours").mkdir()
+    assert spec.dft.qe is not None
+    with open_session("qe", spec.dft.qe, tmp_path / "ours") as session:
+        ours = session.atom("Li", spec.dft.atom_box)
+    assert theirs == {"element": "Li", "energy": pytest.approx(ours, abs=1e-6)}

@@ -6,6 +6,7 @@ Reads in that folder: config.yaml, and training.json, which says how ("shifts"):
   zero           nothing to do
   mean           the mean energy per atom of the training frames, for every element
   least_squares  the energies e of smallest norm that minimise |counts e - energies of the frames|²
+  isolated       those of single atoms: energy.json in each folder of "atoms" (element, energy in eV)
 """
 
 import json
@@ -29,22 +30,42 @@ def element_counts(frames: list[Atoms], types: list[str]) -> list[list[int]]:
     return [[frame.get_chemical_symbols().count(t) for t in types] for frame in frames]
 
 
+def of_frames(kind: str, frames: list[Atoms], types: list[str]) -> list[float]:
+    """The energies of the elements by `mean` or `least_squares`, eV."""
+    energies = [frame.get_potential_energy() for frame in frames]
+    if kind == "mean":
+        mean = np.mean(np.array(energies) / [len(frame) for frame in frames])
+        return [float(mean)] * len(types)
+    return least_squares(element_counts(frames, types), energies)
+
+
+def single_atoms(folders: list[str], types: list[str]) -> list[float]:
+    """The energies of single atoms, eV. Ends the program if one is missing."""
+    found = {}
+    for name in folders:
+        path = Path(name) / "energy.json"
+        if not path.is_file():
+            sys.exit(f"{path} is not there; run 3-label.sh for {name}")
+        one = json.loads(path.read_text(encoding="utf-8"))
+        found[one["element"]] = float(one["energy"])
+    return [found[element] for element in types]
+
+
 def main(folder: Path) -> None:
     """Fill in the config of one training."""
-    kind = json.loads((folder / "training.json").read_text(encoding="utf-8"))["shifts"]
+    training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    kind = training["shifts"]
     if kind == "zero":
         return
     path = folder / "config.yaml"
     text = path.read_text(encoding="utf-8")
     config = yaml.safe_load(text)
-    frames = list(ase.io.iread(folder / config["data"]["train_file_path"]))
-    energies = [frame.get_potential_energy() for frame in frames]
     types = config["training_module"]["model"]["type_names"]
-    if kind == "mean":
-        mean = np.mean(np.array(energies) / [len(frame) for frame in frames])
-        solved = [float(mean)] * len(types)
+    if kind == "isolated":
+        solved = single_atoms(training["atoms"], types)
     else:
-        solved = least_squares(element_counts(frames, types), energies)
+        frames = list(ase.io.iread(folder / config["data"]["train_file_path"]))
+        solved = of_frames(kind, frames, types)
     shifts = dict(zip(types, solved, strict=True))
     config["training_module"]["model"]["per_type_energy_shifts"] = shifts
     comments = [line for line in text.splitlines() if line.startswith("#")]
