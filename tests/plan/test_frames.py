@@ -93,7 +93,7 @@ def test_each_temperature_has_its_own_structures_and_frames() -> None:
 def test_conditions_that_do_not_fit(words: list[str], where: str) -> None:
     with pytest.raises(SpecError) as raised:
         plan(*words)
-    found = raised.value.where.removeprefix("command line: ").split("=")[0]
+    found = raised.value.where.rpartition(": ")[2].split("=")[0]
     assert where.startswith(found)
 
 
