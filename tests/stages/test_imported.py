@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from labelled_pairs import COMPOSITIONS, IONS, pair, several, take, volumes
+from labelled_pairs import COMPOSITIONS, IONS, import_file, pair, several, take, volumes
 
 from ilmlip.chemistry.labelled import read_frames
 from ilmlip.errors import SpecError, StageError
@@ -282,3 +282,22 @@ def test_argyrodite(tmp_path: Path) -> None:
         argyrodite(tmp_path, stress_sign="compression")
     with pytest.raises(StageError, match="not the derivative"):
         argyrodite(tmp_path, stress_unit="GPa")
+
+
+def test_the_sign_of_the_stress_without_an_equation_of_state(tmp_path: Path) -> None:
+    """PS4 vibrates in a crystal of lithium: its virial tells the sign, not the size."""
+    path = ARGYRODITE / "600K.extxyz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    crystal: dict[str, Any] = {
+        "ions": {}, "compositions": {"Li6PS5Cl": {"Li": 24, "P": 4, "S": 20, "Cl": 4}},
+        "stress_key": "stress",
+    }  # fmt: skip
+    right, _ = import_file(path, tmp_path / "work", **crystal)
+    assert right.values["warnings"] == []
+    for wrong, hint in (
+        ({"stress_sign": "compression"}, "stress_sign=tension"),
+        ({"stress_unit": "kbar"}, "stress_unit=eV/Å³"),
+    ):
+        found, _ = import_file(path, tmp_path / "work", **crystal, **wrong)
+        assert hint in "; ".join(found.values["warnings"])
