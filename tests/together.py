@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-LABELLED = Path(__file__).parent / "data" / "lipf6.extxyz"
+LABELLED = Path(__file__).parent / "data" / "lipf6_gfn1.extxyz"
+"""One pair in a box, labelled by GFN1-xTB (tblite)."""
 FOMIM = ["system=fomim_c4f9co2", "compositions=fomim_c4f9co2", "sampling=npt", "dataset=opls"]
 FOUR = ["system=four_ions", "compositions=four_ions"]
 CRYSTAL = ["system=lpscl", "compositions=table_s9", "dft=gfn1_xtb"]
