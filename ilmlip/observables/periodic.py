@@ -131,11 +131,16 @@ def whole(positions: Array, cell: Array, bonds: ArrayLike) -> Array:
     graph = bond_graph(len(positions), bonds)
     together = positions.copy()
     roots = np.unique(connected_components(graph, directed=False)[1], return_index=True)[1]
+    pairs: list[tuple[int, int]] = []
     for root in roots:
         order, before = breadth_first_order(graph, root, directed=False)
-        for atom in order[1:]:
-            step = minimum_image(positions[[atom]] - positions[[before[atom]]], cell)[0]
-            together[atom] = together[before[atom]] + step
+        pairs += [(atom, before[atom]) for atom in order[1:]]
+    if not pairs:
+        return together
+    atoms, partners = np.array(pairs).T
+    steps = minimum_image(positions[atoms] - positions[partners], cell)
+    for atom, partner, step in zip(atoms, partners, steps, strict=True):
+        together[atom] = together[partner] + step
     return together
 
 
