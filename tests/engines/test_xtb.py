@@ -131,5 +131,5 @@ def test_charges_that_do_not_converge_are_no_label(salt: Atoms) -> None:
 
 def test_an_element_that_the_method_does_not_have() -> None:
     """The parameters end at radon."""
-    with pytest.raises(StageError, match="GFN1-xTB: No support for elements"):
+    with pytest.raises(StageError, match="GFN1-xTB has no U; it knows elements up to Rn"):
         xtb.label(Atoms("U", cell=[8.0] * 3, pbc=True), ACCURACY, TEMPERATURE)
