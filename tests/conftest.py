@@ -156,7 +156,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Smoke:
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = shared / "smoke.json"
         if not said.exists():
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             answer = ilmlip("run", *SMOKE, "--json", cwd=folder)
             said.write_text(json.dumps([answer.code, answer.out, answer.err]), encoding="utf-8")
     after = _now()

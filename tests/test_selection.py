@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,23 @@ def test_pytest_runs_what_is_chosen() -> None:
     fifth = selection.read_turn().fifth
     assert parts == [fifth, fifth + FIFTHS]
     assert "test_some_mutated_specs" in done
+
+
+def test_ci_says_what_each_phase_took_and_ends_with_the_tests(tmp_path: Path) -> None:
+    """The script itself, with a `make` that only says what it was asked."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
+    for name in ("make", "apt-get"):
+        stub = tmp_path / "bin" / name
+        stub.write_text('#!/bin/sh\necho "asked $* $ILMLIP_REQUIRE_ENGINES"\n', encoding="utf-8")
+        stub.chmod(0o755)
+    said = subprocess.run(
+        ["bash", ".ci/run"], cwd=tmp_path, check=True, capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}, encoding="utf-8",
+    ).stdout.splitlines()  # fmt: skip
+    at = [i for i, line in enumerate(said) if re.search(r" +\d+ min \d\d s$", line)]
+    assert [said[i].split()[0] for i in at] == ["packages", "environment", "checks", "gpaw"]
+    asked = [line.split()[1] for line in said if line.startswith("asked")]
+    assert asked[-4:] == ["env", "check", "gpaw", "test-turn"]
+    assert at[-1] == len(said) - 2 and said[-1] == "asked test-turn 1"
