@@ -41,6 +41,7 @@ here=$(dirname "$0")
 [ -d "$here/tools" ] || here=$SLURM_SUBMIT_DIR  # sbatch runs a copy of this script
 cd "$here"
 export OMP_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-{job.cores}}}"
+export PYTHONUTF8=1  # whatever the locale is
 python=${{PYTHON:-python}}  # another one: PYTHON=/path/to/python bash {job.name}.sh
 """
 

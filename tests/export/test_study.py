@@ -157,6 +157,8 @@ def test_engines_and_shells_read_ascii_alone(exported: Path) -> None:
     read = [p for p in exported.rglob("*") if p.is_file() and p.parent.name != "tools"]
     read = [p for p in read if p.name not in ("README.md", "study.yaml")]
     assert len(read) > 20 and all(path.read_bytes().isascii() for path in read)
+    for one in exported.glob("*.sh"):
+        assert "\nexport PYTHONUTF8=1" in one.read_text(encoding="utf-8")
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
