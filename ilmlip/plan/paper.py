@@ -63,7 +63,8 @@ def field_values(spec: Spec, fields: Sequence[str], swept: Mapping[str, Any]) ->
             raise SpecError(
                 "analysis.scan.fields",
                 f"{path} is no number of this spec and no option that it sweeps; name a field such as "
-                "model.r_max, or a swept group such as dataset",
+                "model.r_max, or a swept group such as dataset, or leave the comparison out "
+                "(analysis=none)",
             ) from None
     return found
 

@@ -18,7 +18,7 @@ import yaml
 from ilmlip.errors import SpecError
 from ilmlip.private import need
 from ilmlip.spec.defaults import layers, merged
-from ilmlip.spec.overruled import overruled
+from ilmlip.spec.overruled import option_paths, overruled
 from ilmlip.spec.own_system import without_unused
 from ilmlip.spec.shipped import groups, option_file, options, shipped
 from ilmlip.spec.study import Overruled
@@ -158,7 +158,7 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
             _unchoose(choices, one)
         elif one.is_group:
             choices[one.key] = option_file(one.key, one.values[0], beside, one.where)
-    under = merged(found.defaults, _options(choices, beside))
+    under = _without_active(merged(found.defaults, _options(choices, beside)), choices)
     data: dict[str, Any] = _set(merged(under, found.stated), settings)
     if isinstance(data.get("ensemble"), dict) and data["ensemble"].get("kind") == "none":
         # no dynamics: neither an option's settings of it count nor, if none was typed, the file's
@@ -174,6 +174,17 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
         if group == "scale" or group in typed
     ]
     return Composed(data, choices, found.files, tuple(one for one in seen if one is not None))
+
+
+def _without_active(data: dict[str, Any], choices: Mapping[str, Path]) -> dict[str, Any]:
+    """`data` without a scale option's sizes of active learning, where no other option has it."""
+    others = [option_paths(g, path) for g, path in choices.items() if g != "scale"]
+    section = data.get("dataset")
+    if not isinstance(section, dict) or any(
+        place[:2] == ("dataset", "active") for paths in others for place in paths
+    ):
+        return data
+    return {**data, "dataset": {k: v for k, v in section.items() if k != "active"}}
 
 
 def _set(data: dict[str, Any], settings: Sequence[Setting]) -> dict[str, Any]:

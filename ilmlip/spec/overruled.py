@@ -22,7 +22,7 @@ def overruled(
     """
     fields = []
     effective = False
-    for place in _paths(group, file):
+    for place in option_paths(group, file):
         stands, depth = _lookup(stated, place)
         if not depth:
             effective = True
@@ -45,12 +45,12 @@ def _lookup(data: Any, place: tuple[str, ...]) -> tuple[Any, int]:
     return data, len(place)
 
 
-def _paths(group: str, file: Path) -> dict[tuple[str, ...], None]:
+def option_paths(group: str, file: Path) -> dict[tuple[str, ...], None]:
     """The path of every value that an option sets, with the options that it starts from."""
     content = read_yaml(file)
     found: dict[tuple[str, ...], None] = {}
     for entry in content.pop("defaults", []):
         if entry != "_self_":
-            found |= _paths(group, options(group, file.parents[1])[entry])
+            found |= option_paths(group, options(group, file.parents[1])[entry])
     into = package(group, file)
     return found | dict.fromkeys((*into, *path) for path, _ in leaves(content))

@@ -224,7 +224,8 @@ def test_a_mistake_is_where_it_was_stated_whatever_was_typed(tmp_path: Path) -> 
 def test_no_dynamics_whatever_scale_and_file_say_of_it(tmp_path: Path) -> None:
     for words in (["table_s15"], ["table_s15", "scale=laptop_datasets"], ["figure_2"]):
         for spec in load_study([*words, "ensemble=none"]).specs:
-            assert spec.ensemble == load(["quickstart"]).ensemble and not spec.ensemble.runs()
+            assert not spec.ensemble.runs()
+            assert spec.ensemble.temperature is None and spec.ensemble.supercell == (1, 1, 1)
     file = write(
         tmp_path / "s.yaml", defaults=[*README, {"ensemble": "nvt"}], ensemble={"temperature": 350}
     )
@@ -235,6 +236,11 @@ def test_no_dynamics_whatever_scale_and_file_say_of_it(tmp_path: Path) -> None:
         SpecError, match=r"s.yaml:\d+: ensemble.temperature: .*no dynamics.*ensemble=nvt"
     ):
         load([file])
+
+
+def test_scale_sets_sizes_of_active_learning_only_where_there_is_any() -> None:
+    assert load(["model_scans"]).dataset.active is not None
+    assert load(["model_scans", "dataset=opls"]).dataset.active is None
 
 
 # --- any spec at all
