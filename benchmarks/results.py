@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from benchmarks.report import processor
-from ilmlip.commands.common import duration
+from ilmlip.grammar import duration
 from ilmlip.plan.compile import plan_of, study_key
 from ilmlip.report.dataset import markdown
 from ilmlip.report.heatmap import three_digits
