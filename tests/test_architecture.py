@@ -358,3 +358,15 @@ def test_waits_have_one_limit() -> None:
         for path in sorted(TESTS.rglob("test_*.py"))
         if path != Path(__file__) and (found := own.findall(path.read_text(encoding="utf-8")))
     ]
+
+
+def test_files_beside_the_checkout_are_never_required() -> None:
+    """An outsider has none of them: only programs must be there where all engines have to be."""
+    found = [
+        f"{path.relative_to(TESTS)}:{node.lineno}"
+        for path in sorted(TESTS.rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "require"
+        if re.search(r"PSEUDO|SHARED|is_dir|is_file", ast.unparse(node.args[0]))
+    ]
+    assert not found

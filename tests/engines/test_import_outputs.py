@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import PATIENCE
-from outside import PSEUDO, require
+from outside import PSEUDO, require, require_pseudopotentials
 
 from ilmlip.engines.files import Imported, frames
 from ilmlip.engines.native_files import outcome
@@ -53,7 +53,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def pw(text: str, folder: Path) -> str:
     require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
-    require(HYDROGEN.is_file(), str(HYDROGEN))
+    require_pseudopotentials()
     done = subprocess.run(
         ["pw.x"], input=text, cwd=folder, capture_output=True, encoding="utf-8", check=False,
         timeout=PATIENCE,

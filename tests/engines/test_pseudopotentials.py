@@ -67,12 +67,12 @@ def test_gbrv_files_that_sssp_holds_are_those_of_the_option(
     element: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SSSP 1.3.0 efficiency takes these from GBRV; H, C, N, O and P of GBRV are not here."""
-    from outside import PSEUDO, require, use_pseudopotentials
+    from outside import PSEUDO, require_pseudopotentials, use_pseudopotentials
 
     from ilmlip.spec.load import load
 
     source = PSEUDO / "sssp_1.3.0_pbe_efficiency" / f"{element}.upf"
-    require(source.is_file(), str(source))
+    require_pseudopotentials()
     chosen = load(["dft=qe_pbe_d3_gbrv"]).dft.qe
     assert chosen is not None
     folder = tmp_path / "pseudo" / chosen.family

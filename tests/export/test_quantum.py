@@ -235,7 +235,7 @@ def test_atoms_of_another_engine_are_asked_for(tmp_path: Path) -> None:
 @pytest.mark.engine
 def test_a_bare_run_gives_the_atoms_energy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require(shutil.which("pw.x") is not None, "pw.x (Debian: quantum-espresso)")
-    require(PSEUDO.is_dir(), f"the folder {PSEUDO}")
+    require_pseudopotentials()
     use_pseudopotentials(tmp_path, monkeypatch)
     spec = load(ATOMS)
     folder = tmp_path / "study"
