@@ -42,8 +42,10 @@ sys.exit(main(["run", "quickstart"]))
 def test_a_run_that_is_ended_from_outside(tmp_path: Path, sign: signal.Signals) -> None:
     """Ctrl-C goes to all processes of the terminal, SIGTERM to the one that was started."""
     driver = subprocess.Popen(
-        [sys.executable, "-c", RUN], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE
-    )
+        [sys.executable, "-c", RUN], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE,
+        # as a terminal does: what runs in the background inherits that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     claims, end = tmp_path / "store" / "claims", time.monotonic() + PATIENCE
     while not (claims.exists() and any(claims.glob("probe-*.json"))):
         assert driver.poll() is None and time.monotonic() < end
