@@ -18,7 +18,8 @@ EXPERIMENTS = sorted(file.stem for file in shipped("experiments").glob("*.yaml")
 SCALES = ("paper", "laptop", "smoke", "labels")
 OWN = {
     "paper_allegro": ("table_s2_s3",),
-    "paper_dft": ("table_s6_s7", "table_s8", "table_s9_s10", "table_s11"),
+    "paper_dft": ("table_s6_s7", "table_s8"),
+    "paper_argyrodites": ("table_s9_s10", "table_s11"),
     "paper_npt": ("table_s12", "table_s13_s14", "table_s15", "figure_2"),
     "laptop_tables": ("figure_1", "table_s2_s3"),
     "laptop_tables_dft": ("table_s6_s7", "table_s8"),

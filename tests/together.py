@@ -20,6 +20,9 @@ TOGETHER["scale=laptop_active"] = [
 TOGETHER["scale=laptop_scans"] = [
     "compositions=emim_pf6", "sampling=npt", "dataset=opls_md_vs", "ensemble=nvt", "analysis=none",
 ]  # fmt: skip
+TOGETHER["dataset=argyrodites"] = TOGETHER["scale=paper_argyrodites"] = [
+    *CRYSTAL, "dataset=argyrodites", "analysis=none",
+]  # fmt: skip
 TOGETHER["compositions=emim_pf6"] = ["system=li_pf6_emim_pf6"]
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 

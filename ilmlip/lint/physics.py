@@ -112,6 +112,15 @@ def dynamics(spec: Spec) -> Iterator[Finding]:
 
 def frames(spec: Spec) -> Iterator[Finding]:
     """`frames-correlated`, `test-same-trajectory` and `scan-strained`."""
+    active = spec.dataset.active
+    if active is not None and active.test_fraction:
+        yield Finding(
+            "test-same-trajectory",
+            "warning",
+            "dataset.active.test_fraction",
+            "test frames come from the rounds whose other frames are trained on: errors look "
+            "smaller than they are. Set dataset.active.test_fraction=0, which labels others",
+        )
     if not spec.is_sampled():
         return  # each frame is a cell of its own, or was chosen by others
     apart = spec.sampling.interval * spec.dataset.every

@@ -48,36 +48,97 @@ def learn(
     train: Train,
     about: About,
 ) -> list[Round]:
-    """The rounds of one training set; a single one without learning on the fly.
+    """The rounds of one training set; a single one without active learning of its own.
 
     Every round trains all seeds anew on all frames that there are by then. The last one chooses none.
     """
-    active, seeds = spec.dataset.active, spec.model.seeds
+    active = spec.dataset.active
+    if active is None:
+        return [_trained(spec, frames, fractions, train, None, (), {})]
+    if active.rounds_of == "composition":
+        chosen, held = frames.collection(fractions), active.test_fraction
+        return [_trained(spec, frames, fractions, train, None, chosen, {}, held)]
+    counts = (*[active.frames] * active.rounds, 0)
+    return _rounds(plan, spec, frames, active, fractions, counts, train, about)[0]
+
+
+def collect(
+    plan: Plan,
+    spec: Spec,
+    frames: Frames,
+    trainer: Callable[[tuple[Composition, ...]], tuple[Train, About]],
+) -> list[Round]:
+    """The rounds of each composition, where all training sets share the frames that they add.
+
+    Leaves the labels of these frames in `frames.collected`. What the last frames would teach is
+    left to the training sets.
+    """
+    active = spec.dataset.active
+    if active is None or active.rounds_of != "composition":
+        return []
+    found: list[Round] = []
+    for x in spec.compositions.everything():
+        counts = active.counts(composition_label(x))
+        rounds, added = _rounds(plan, spec, frames, active, (x,), counts, *trainer((x,)))
+        frames.collected[x] = added
+        found += rounds
+    return found
+
+
+def _rounds(
+    plan: Plan,
+    spec: Spec,
+    frames: Frames,
+    active: Active,
+    fractions: tuple[Composition, ...],
+    counts: Sequence[int],
+    train: Train,
+    about: About,
+) -> tuple[list[Round], tuple[str, ...]]:
+    """Rounds that add at most `counts` frames of each composition, and the labels of what they add."""
     found: list[Round] = []
     chosen: tuple[str, ...] = ()
     more: dict[str, tuple[str, ...]] = {}
-    last = 0 if active is None else active.rounds
-    for number in range(last + 1):
-        data = tuple(
-            frames.dataset(fractions, TRAINING, place if spec.model.committee_splits else 0, chosen)
-            for place in range(len(seeds))
-        )
-        members = []
-        for place, (seed, own) in enumerate(zip(seeds, data, strict=True)):
-            earlier = {"earlier": (found[-1].members[place],)} if found else {}
-            members.append(train(seed, own, {**earlier, **more}))
-        made = Round(set_label(fractions), number, tuple(members), data)
-        if active is not None and (number < last or active.check):
-            before = found[-1].chosen if found else {}
-            for x in fractions:
-                made.explored[x] = _explore(plan, frames, active, x, made, before.get(x), about)
-                count = active.frames if number < last else 0
-                made.chosen[x] = _choose(plan, active, x, made, count)
-                scan = None if active.scan is None else frames.scan(x, active.scan)
-                chosen += chosen_labels(frames, x, made.chosen[x], count, "chosen", scan)
-            more = {"round": tuple(made.chosen.values())}
+    for count in counts:
+        earlier = found[-1] if found else None
+        made = _trained(spec, frames, fractions, train, earlier, chosen, more)
         found.append(made)
-    return found
+        if not count and not active.check:
+            continue
+        before = earlier.chosen if earlier else {}
+        for x in fractions:
+            made.explored[x] = _explore(plan, frames, active, x, made, before.get(x), about)
+            made.chosen[x] = _choose(plan, active, x, made, count)
+            scan = None if active.scan is None else frames.scan(x, active.scan)
+            chosen += chosen_labels(frames, x, made.chosen[x], count, "chosen", scan)
+        more = {"round": tuple(made.chosen.values())}
+    return found, chosen
+
+
+def _trained(
+    spec: Spec,
+    frames: Frames,
+    fractions: tuple[Composition, ...],
+    train: Train,
+    earlier: Round | None,
+    chosen: tuple[str, ...],
+    more: Needs,
+    held: float = 0.0,
+) -> Round:
+    """A training of every seed on the sampled and the chosen frames; `held`: see `Frames.dataset`."""
+    seeds = spec.model.seeds
+    data = tuple(
+        frames.dataset(
+            fractions, TRAINING, place if spec.model.committee_splits else 0, chosen, held
+        )
+        for place in range(len(seeds))
+    )
+    members = []
+    for place, (seed, own) in enumerate(zip(seeds, data, strict=True)):
+        before = {"earlier": (earlier.members[place],)} if earlier else {}
+        members.append(train(seed, own, {**before, **more}))
+    number = earlier.number + 1 if earlier else 0
+    return Round(set_label(fractions), number, tuple(members), data)
 
 
 def _explore(
@@ -163,7 +224,8 @@ def learnt(
     needs: dict[str, list[str]] = {role: [] for role in roles}
     for made in rounds:
         for x, explored in made.explored.items():
-            tested = x in spec.compositions.fractions
+            # the rounds' models have been trained on what is tested on, if that is collected, too
+            tested = x in spec.compositions.fractions and not active.test_fraction
             entries.append(
                 {
                     "choose": active.choose,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ilmlip.hashing import digest, identity, plain
-from ilmlip.plan.active import Needs, Round, learn, learnt, together
+from ilmlip.plan.active import Needs, Round, Train, collect, learn, learnt, together
 from ilmlip.plan.add import SOME, About, add
 from ilmlip.plan.configurations import TESTING, TRAINING
 from ilmlip.plan.dynamics import dynamics
@@ -35,7 +35,9 @@ def compile_study(specs: Sequence[Spec], swept: Sequence[Mapping[str, Any]] = ()
     fronts: dict[tuple[int, ...], Frames] = {}
     for spec in specs:
         # sections that the sweep leaves alone are one object in all points
-        parts = (spec.system, spec.compositions, spec.sampling, spec.dft, spec.dataset)
+        parts = [spec.system, spec.compositions, spec.sampling, spec.dft, spec.dataset]
+        if spec.dataset.active is not None:  # whose frames the models choose
+            parts.append(spec.model)
         same = tuple(map(id, parts))
         if same not in fronts:
             fronts[same] = Frames(plan, spec)
@@ -203,27 +205,12 @@ class _Models:
     def _models(self) -> list[dict[str, Any]]:
         """Every model of the study: a network a seed, and the linear one, for each training set."""
         found: list[dict[str, Any]] = []
-        model, e0, device = self.spec.model, self.spec.dft.e0, self.spec.cluster.device
+        model = self.spec.model
         check_fine_tune(model, self.frames.elements)
-        how: dict[str, str] = {} if device == "cpu" else {"device": device}
-        if model.fine_tune is not None:
-            how["path"] = model.fine_tune.package
-        isolated = e0 == "isolated" and model.seeds
-        atoms = {"atoms": self.frames.atoms()} if isolated else {}
+        self.rounds += collect(self.plan, self.spec, self.frames, self._trainer)
         for fractions in self.spec.compositions.training:
             name = set_label(fractions)
-            about: About = {"training": name, **about_study(self.spec)}
-
-            def train(seed: int, data: str, more: Needs, about: About = about) -> str:
-                return add(
-                    self.plan,
-                    "train",
-                    {"training": model.training(seed, e0), "elements": self.frames.elements},
-                    {"dataset": (data,), **atoms, **more},
-                    about={**about, "dataset": data, "kind": model.architecture, "seed": seed},
-                    how=how,
-                )
-
+            train, about = self._trainer(fractions)
             rounds = learn(self.plan, self.spec, self.frames, fractions, train, about)
             self.rounds += rounds
             last = rounds[-1]
@@ -242,6 +229,28 @@ class _Models:
                 entry = {"model": name, "kind": "linear", "seed": None}
                 found.append({"key": key, "kind": "linear", "entry": entry})
         return found
+
+    def _trainer(self, fractions: tuple[Composition, ...]) -> tuple[Train, About]:
+        """What adds trainings on some compositions, and what is told of them."""
+        model, e0, device = self.spec.model, self.spec.dft.e0, self.spec.cluster.device
+        how: dict[str, str] = {} if device == "cpu" else {"device": device}
+        if model.fine_tune is not None:
+            how["path"] = model.fine_tune.package
+        isolated = e0 == "isolated" and model.seeds
+        atoms = {"atoms": self.frames.atoms()} if isolated else {}
+        about: About = {"training": set_label(fractions), **about_study(self.spec)}
+
+        def train(seed: int, data: str, more: Needs) -> str:
+            return add(
+                self.plan,
+                "train",
+                {"training": model.training(seed, e0), "elements": self.frames.elements},
+                {"dataset": (data,), **atoms, **more},
+                about={**about, "dataset": data, "kind": model.architecture, "seed": seed},
+                how=how,
+            )
+
+        return train, about
 
     def _together(self, name: str, members: Sequence[Mapping[str, Any]], x: Composition) -> str:
         return add(

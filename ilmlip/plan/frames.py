@@ -62,6 +62,8 @@ class Frames(Configurations):
         self.dataset = cache(self._dataset)
         self.differences = cache(self._differences)
         self.elements = self._elements()
+        self.collected: dict[Composition, tuple[str, ...]] = {}
+        """Labels that a composition's own rounds of active learning have added, in their order."""
 
     def _differences(self) -> list[dict[str, int]]:
         """The differences of energies that the test compositions determine."""
@@ -205,14 +207,18 @@ class Frames(Configurations):
         structure: int,
         member: int = 0,
         chosen: tuple[str, ...] = (),
+        last: float = 0.0,
     ) -> str:
         """The frames of some compositions: to train and validate on, or to test on.
 
         `member`: which split of them, for a committee whose members validate on different frames.
         `chosen`: labels that rounds of learning on the fly have added.
+        `last`: share of each composition's frames, the last ones, that are left out to test on.
         """
         if self.spec.dft.files is not None:
             return self._imported(fractions, structure, self.spec.dft.files, member)
+        if structure == TESTING and self._test_share():
+            return self._last_collected(fractions)
         parts = self.spec.dataset.derived or (Derived(kind="frames"),)
         needs: dict[str, tuple[str, ...]] = {}
         take: dict[str, list[int]] = {}
@@ -240,12 +246,39 @@ class Frames(Configurations):
         return add(
             self.plan,
             "dataset",
-            {"take": take, "origins": origins, "held": held, **self._split(structure, member)},
+            {
+                **{"take": take, "origins": origins, "held": held, "last": last},
+                **self._split(structure, member),
+            },
             needs,
             quorum=some,
             about=self._about_dataset(fractions, structure),
             how={"quorum": quorum},
         )
+
+    def _test_share(self) -> float:
+        """Share of the frames collected of each composition that are tested on; 0: others are."""
+        active = self.spec.dataset.active
+        return 0.0 if active is None else active.test_fraction
+
+    def _last_collected(self, fractions: tuple[Composition, ...]) -> str:
+        """The last frames that were collected of some compositions, to test on."""
+        return add(
+            self.plan,
+            "dataset",
+            {"role": "test", "last": self._test_share()},
+            {
+                "labels": tuple(k for x in fractions for k in self.labels(x, TRAINING)),
+                CHOSEN: self.collection(fractions),
+            },
+            quorum={"labels": self.spec.dataset.quorum, CHOSEN: SOME},
+            about=self._about_dataset(fractions, TESTING),
+            how={"quorum": self.spec.dataset.quorum},
+        )
+
+    def collection(self, fractions: Iterable[Composition]) -> tuple[str, ...]:
+        """Labels that the rounds of each of some compositions have added."""
+        return tuple(key for x in fractions for key in self.collected.get(x, ()))
 
     def _origins(
         self,

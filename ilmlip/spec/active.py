@@ -52,6 +52,25 @@ class Active(Record):
         "Add a volume scan of each chosen frame, in its place", default=None
     )
     guards: Guards = field("When a run ends as unstable", default=Guards())
+    rounds_of: Literal["training_set", "composition"] = field(
+        "training_set: each training set has rounds of its own; composition: each composition has "
+        "rounds of its own, of models trained on it alone, whose frames are added to every "
+        "training set that holds it",
+        default="training_set",
+        later=True,
+    )
+    most_frames: dict[str, Annotated[int, Field(ge=1)]] = field(
+        "Frames that all rounds of a composition together add at most, by composition (rounds_of: "
+        "composition), and never more than rounds × frames; empty: as many",
+        default={},
+        later=True,
+    )
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = field(
+        "Share of each composition's frames, the last ones collected, that are tested on and not "
+        "trained on (rounds_of: composition); 0: the test frames are others",
+        default=0.0,
+        later=True,
+    )
 
     @model_validator(mode="after")
     def _run_is_whole(self) -> Self:
@@ -82,6 +101,58 @@ class Active(Record):
         if self.highest is not None and self.stop is not None and self.highest <= self.stop:
             raise SpecError(f"{PLACE}.highest", f"{self.highest:g} is not above stop {self.stop:g}")
         return self
+
+    @model_validator(mode="after")
+    def _collection_is_whole(self) -> Self:
+        if self.rounds_of == "training_set":
+            for name in ("most_frames", "test_fraction"):
+                if getattr(self, name):
+                    raise SpecError(
+                        f"{PLACE}.{name}",
+                        "is of frames that all training sets share; set "
+                        f"{PLACE}.rounds_of=composition, or leave it out",
+                    )
+        if self.test_fraction and self.scan is not None:
+            raise SpecError(
+                f"{PLACE}.test_fraction",
+                "is of frames as they are collected, and scan puts others in their place; leave "
+                "one of them out",
+            )
+        return self
+
+    def counts(self, composition: str) -> tuple[int, ...]:
+        """Frames that each round of a composition (its label) adds at most; rounds that add some."""
+        whole = self.rounds * self.frames
+        left = min(whole, self.most_frames.get(composition, whole))
+        return tuple(min(self.frames, left - done) for done in range(0, left, self.frames))
+
+    def check_collection(
+        self, compositions: Sequence[str], *, derived: bool, test: str, test_structure: str
+    ) -> None:
+        """Whether every composition has its number of frames, and test frames are of one kind.
+
+        derived, test, test_structure: whether there is dataset.derived; dataset.test and
+        compositions.test_structure.
+        """
+        missing = [x for x in compositions if x not in self.most_frames]
+        if self.most_frames and missing:
+            raise SpecError(
+                f"{PLACE}.most_frames",
+                f"has no number for {', '.join(missing)}; it has {', '.join(self.most_frames)}. "
+                "Give one for each composition, or none at all",
+            )
+        others = {
+            "dataset.derived": derived,
+            f"dataset.test={test}": test != "independent",
+            f"compositions.test_structure={test_structure}": test_structure != "independent",
+        }
+        other = next((place for place, stated in others.items() if stated), "")
+        if self.test_fraction and other:
+            raise SpecError(
+                f"{PLACE}.test_fraction",
+                f"tests on the last frames collected, which does not go with {other}; leave one of "
+                "them out",
+            )
 
     def check_models(self, seeds: Sequence[int], engine: str) -> None:
         """Whether there are models to run, a box to start from, and an engine that labels."""

@@ -214,6 +214,12 @@ def _check(spec: Spec) -> None:
     _check_outside(spec)
     if spec.dataset.active is not None:
         spec.dataset.active.check_models(spec.model.seeds, spec.dft.engine)
+        spec.dataset.active.check_collection(
+            [composition_label(x) for x in spec.compositions.everything()],
+            derived=bool(spec.dataset.derived),
+            test=spec.dataset.test,
+            test_structure=spec.compositions.test_structure,
+        )
     _check_ensemble(spec)
 
 

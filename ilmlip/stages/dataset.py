@@ -64,6 +64,14 @@ class Params(Record):
     imported: Chosen | None = field(
         "Which of the frames of role `imported`", default=None, later=True
     )
+    last: float = field(
+        "Share of each composition's frames, the last ones, that role test consists of and role "
+        "train leaves out; 0: all frames are of the role",
+        ge=0,
+        lt=1,
+        default=0.0,
+        later=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,11 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     frames = [member.frame for member in members]
     _refuse_twins(frames, [member.name for member in members])
     formulas = [frame.formula() for frame in frames]
+    if params.last:
+        late = last_of_each(formulas, params.last)
+        kept = [i for i in range(len(frames)) if (i in late) == (params.role == "test")]
+        members, frames = [members[i] for i in kept], [frames[i] for i in kept]
+        formulas = [formulas[i] for i in kept]
     if params.role == "test":
         split = {"test": list(range(len(frames)))}
     else:
@@ -262,6 +275,15 @@ def stratified(groups: list[str], fraction: float, seed: int) -> dict[str, list[
         "train": [i for i in range(len(groups)) if i not in held],
         "val": sorted(held),
     }
+
+
+def last_of_each(groups: Sequence[str], fraction: float) -> set[int]:
+    """Indices of the last `fraction` of each group's members, in the order in which they stand."""
+    found: set[int] = set()
+    for group in set(groups):
+        members = [i for i, g in enumerate(groups) if g == group]
+        found |= set(members[len(members) - round(fraction * len(members)) :])
+    return found
 
 
 def split_frames(path: Path) -> list[str]:

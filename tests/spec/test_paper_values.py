@@ -53,6 +53,8 @@ STATED: dict[str, list[tuple[str, Any, str]]] = {
     "table_s9_s10": [
         ("dft.vasp.encut", 700, "SI 3"), ("dft.vasp.ediff", 1e-5, "SI 3"),
         ("dft.vasp.kpoints", (4, 4, 4), "SI 3"), ("dft.dispersion", "none", "SI 3: PBE"),
+        ("dataset.active.run.kind", "nvt", "SI 3"), ("dataset.active.run.temperature", 300, "SI 3"),
+        ("dataset.active.run.timestep", 1, "SI 3"),
     ],
     "table_s12": [
         ("sampling.ensemble", "npt", CLASSICAL), ("sampling.pressure", 1.01325, CLASSICAL),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ilmlip.errors import StageError
 from ilmlip.stages import dataset
-from ilmlip.stages.base import Inputs
+from ilmlip.stages.base import Given, Inputs
 from ilmlip.stages.dataset import Params, stratified
 
 TRAIN = Params(role="train", validation_fraction=0.25, seed=3)
@@ -37,6 +37,30 @@ def test_test_role_keeps_order_and_names_what_is_missing(tmp_path):
     assert made.values["missing"] == ["label-lost"]
     both = "".join((g.path / "frame.extxyz").read_text(encoding="utf-8") for g in given_labels)
     assert (tmp_path / "test.extxyz").read_text(encoding="utf-8") == both
+
+
+def test_the_last_frames_of_each_composition_are_tested_on(tmp_path):
+    """Of what was sampled first and then chosen; the others are trained and validated on."""
+    sampled = toy.labels(tmp_path, A, 2) + toy.labels(tmp_path, B, 2)
+    added = []
+    for counts, number in ((A, 4), (B, 2)):
+        more = toy.labels(tmp_path / "added", counts, number + 1, seed=50)
+        added += [Given(one.key, one.path, {"there": True}) for one in more[:-1]]
+        added.append(Given(more[-1].key, more[-1].path, {"there": False}))  # not chosen after all
+    inputs = Inputs({"labels": tuple(sampled), "chosen": tuple(added)})
+    texts = {}
+    for params in (Params(role="test", last=0.3), TRAIN.model_copy(update={"last": 0.3})):
+        made = dataset.run(params, inputs, tmp_path)
+        texts |= {name: (tmp_path / name).read_text(encoding="utf-8") for name in made.files}
+        assert sum(made.values["frames"].values()) == {"test": 3, "train": 7}[params.role]
+
+    def text(*given):
+        return "".join((one.path / "frame.extxyz").read_text(encoding="utf-8") for one in given)
+
+    assert texts["test.extxyz"] == text(added[2], added[3], added[6])
+    others = [*sampled, added[0], added[1], added[5]]
+    rest = texts["train.extxyz"] + texts["val.extxyz"]
+    assert len(rest) == len(text(*others)) and all(text(one) in rest for one in others)
 
 
 @given(
