@@ -115,7 +115,7 @@ def _extxyz(path: Path) -> Iterator[tuple[Atoms | None, str]]:
         except CutError as error:
             yield None, str(error)
         except (ValueError, EOFError, OSError) as error:
-            raise StageError(f"{path.name}: {error}. Mend the file there") from error
+            raise StageError(f"{path.name}: {error}. Correct the file there") from error
 
 
 def _native(

@@ -64,7 +64,7 @@ def _vasprun(path: Path) -> Outcome:
     except ElementTree.ParseError as error:
         if "junk after" in str(error):
             raise ValueError(
-                f"goes on after its end ({error}); give each run a file of its own"
+                f"has content after its end ({error}); put each run into its own file"
             ) from error
         cut = f"is cut off{' inside a step' if open_step else ''} ({error})"
     return Outcome(steps, unconverged, cut)
@@ -94,7 +94,7 @@ def _outcar(path: Path) -> Outcome:
                     )
                 steps, used, missed, reached = steps + 1, 0, False, False
     if runs > 1:
-        raise ValueError(f"holds {runs} runs of VASP; give each run a file of its own")
+        raise ValueError(f"holds {runs} runs of VASP; put each run into its own file")
     return Outcome(steps, unconverged, "ends inside a step" if used else "")
 
 
@@ -183,7 +183,7 @@ def _trajectory(path: Path) -> Outcome:
             number += (tail + chunk).count(ULM)
             tail = chunk[-len(ULM) + 1 :]
     if number > 1:
-        raise ValueError(f"holds {number} trajectories; give each a file of its own")
+        raise ValueError(f"holds {number} trajectories; put each into its own file")
     return Outcome()
 
 

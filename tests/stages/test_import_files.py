@@ -304,7 +304,7 @@ def test_vasprun_that_is_cut_or_goes_on(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"1 of 3 frames .*cut off inside a step"):
         imported(tmp_path, cut, "vasprun.xml")
     assert len(imported(tmp_path, cut, "vasprun.xml", on_bad="drop")) == 2
-    with pytest.raises(StageError, match="goes on after its end"):
+    with pytest.raises(StageError, match="has content after its end"):
         imported(tmp_path, text + text, "vasprun.xml", on_bad="drop")
 
 
