@@ -123,6 +123,21 @@ def motion(moves: Aimd | Relax, temperature: float) -> tuple[str, dict[str, Any]
     return "md", control, ions
 
 
+def moving(
+    settings: Qe,
+    moves: Aimd | Relax,
+    temperature: float,
+    rung: Rung | None = None,
+    *,
+    d3: D3 | None = None,
+) -> dict[str, dict[str, Any]]:
+    """The namelists of dynamics, from velocities drawn at `temperature` (K), or of a relaxation."""
+    calculation, control, ions = motion(moves, temperature)
+    lists = namelists(settings, calculation, rung, d3=d3)
+    lists["control"] |= control
+    return {**lists, "ions": ions}
+
+
 def single_atom(
     settings: Qe, element: str, edge: float, rung: Rung | None = None
 ) -> tuple[Atoms, dict[str, dict[str, Any]]]:
@@ -218,10 +233,8 @@ class QeSession(Session):
         The velocities are drawn by pw.x, from other random numbers each time: pw.x 6.7 makes no
         number of velocities that are given together with rescaling.
         """
-        calculation, control, ions = motion(moves, temperature)
-        lists = namelists(self._settings, calculation, rung, d3=self._d3)
-        lists["control"] |= control
-        lists["ions"] = ions
+        lists = moving(self._settings, moves, temperature, rung, d3=self._d3)
+        calculation = lists["control"]["calculation"]
         self._last = None
         text = input_text(self._settings, atoms, lists)
         done = qe_restart.take_over(

@@ -5,40 +5,62 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ilmlip.engines.labelling import MODULES
 from ilmlip.hashing import canonical, digest, file_name, plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
+from ilmlip.stages import dataset, series
 
-EQUILIBRATE, SAMPLE, LABEL = "1-equilibrate", "2-sample", "3-label"
+EQUILIBRATE, SAMPLE, LABEL, DERIVE = "1-equilibrate", "2-sample", "3-label", "3b-derive"
 DATASET, TRAIN, EVALUATE = "4-dataset", "5-train", "6-evaluate"
 STAGES = {
     EQUILIBRATE: ("equilibrate",),
     SAMPLE: ("sample",),
-    LABEL: ("label", "atom"),
+    LABEL: ("label", "atom", "series"),
+    DERIVE: ("series",),
     DATASET: ("dataset",),
     TRAIN: ("train", "fit_linear"),
     EVALUATE: ("evaluate",),
 }
-"""The steps of an exported study in their order, and the stages whose tasks each step does."""
+"""The steps of an exported study in their order, and the stages whose tasks each step does.
+
+Series of frames are of step LABEL; those of a step of another series are of DERIVE.
+"""
+MOVES = ("aimd", "relax")
+"""Kinds of series whose configurations an engine makes; those of the others are made before it runs."""
 DIGITS = 6
 """Digits of a hash that tell apart what would have the same name."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Labels of one trajectory by the same settings: one folder, its frames in order."""
+    """Labels of frames of one trajectory by the same settings, or the same made of each: a folder."""
 
     tasks: tuple[Task, ...]
+    """By ascending frame."""
     settings: Mapping[str, Any]
-    """The parameters of a label, but for the frame."""
+    """The parameters of a label or a series, but for the frame and the seed."""
+    trajectory: str
+    """Key of the sampling."""
+    steps: tuple[int, ...] = (0,)
+    """Of each task the steps that labelled.extxyz holds: of dynamics and relaxations those wanted."""
 
     @property
-    def trajectory(self) -> str:
-        """Key of the sampling."""
-        return self.tasks[0].needs["trajectory"][0]
+    def kind(self) -> str:
+        """What is made of each frame: a name of the stage's KINDS, or `frames`."""
+        return next((k for k in series.KINDS if self.settings.get(k) is not None), "frames")
+
+    @property
+    def moves(self) -> bool:
+        """Whether the engine itself makes the configurations."""
+        return self.kind in MOVES
+
+    @property
+    def sources(self) -> list[str]:
+        """Key of the series that each task starts from a step of; empty if they start from frames."""
+        return [key for task in self.tasks for key in task.needs.get("series", ())]
 
     @property
     def frames(self) -> list[int]:
@@ -60,9 +82,15 @@ class Layout:
     series: Mapping[str, Series]
     """The labels, by folder."""
     labels: Mapping[str, tuple[str, int]]
-    """Folder of each label, by key, and its place among those of the folder, from 0."""
+    """Folder of each label and series, by key, and its place among those of the folder, from 0."""
     models: Mapping[str, str]
     """The name of each model in the table of errors, by key."""
+
+    def place(self, key: str, step: int) -> tuple[str, int]:
+        """Folder of a label (step 0) or of a step of a series, and its number in labelled.extxyz."""
+        folder, number = self.labels[key]
+        steps = self.series[folder].steps
+        return folder, number * len(steps) + steps.index(step)
 
 
 def lay_out(plan: Plan) -> Layout:
@@ -75,16 +103,23 @@ def lay_out(plan: Plan) -> Layout:
         folders |= {key: f"{step}/{name}" for key, name in names.items()}
     atoms = {t.key: f"atom-{t.about['element']}" for t in of[LABEL] if t.stage == "atom"}
     folders |= {key: f"{LABEL}/{name}" for key, name in distinct(atoms).items()}
-    labelled = [task for task in of[LABEL] if task.stage == "label"]
-    all_series = {found.tasks[0].key: found for found in _series(labelled)}
-    names = distinct({key: _name(found.tasks[0]) for key, found in all_series.items()})
-    series = {f"{LABEL}/{names[key]}": found for key, found in all_series.items()}
+    by_folder: dict[str, Series] = {}
+    for step, of_step in _all_series(plan).items():
+        names = distinct({found.tasks[0].key: _name(found.tasks[0]) for found in of_step})
+        by_folder |= {f"{step}/{names[found.tasks[0].key]}": found for found in of_step}
     labels = {
         task.key: (folder, place)
-        for folder, found in series.items()
+        for folder, found in by_folder.items()
         for place, task in enumerate(found.tasks)
     }
-    return Layout(folders, series, labels, models)
+    return Layout(folders, by_folder, labels, models)
+
+
+def step_of(task: Task) -> str | None:
+    """The step that does a task; None if no step does."""
+    if task.stage == "series" and task.needs.get("series"):
+        return DERIVE
+    return next((step for step, stages in STAGES.items() if task.stage in stages), None)
 
 
 def distinct(wanted: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +144,8 @@ def _name(task: Task) -> str:
     about = task.about
     if task.stage == "dataset":
         return f"{about['role']}-{about['compositions']}"
-    return f"{about['composition']}-{about['structure']}"
+    kind = f"-{about['kind']}" if task.stage == "series" else ""
+    return f"{about['composition']}-{about['structure']}{kind}"
 
 
 def _model_folder(task: Task, model: str) -> str:
@@ -118,16 +154,67 @@ def _model_folder(task: Task, model: str) -> str:
     return f"{model}-seed{task.about['seed']}"
 
 
-def _series(tasks: Iterable[Task]) -> list[Series]:
-    """The labels by trajectory and settings, each series by ascending frame."""
-    found: dict[tuple[bytes, bytes], list[Task]] = defaultdict(list)
-    settings: dict[tuple[bytes, bytes], dict[str, Any]] = {}
-    for task in tasks:
-        given = {name: value for name, value in plain(task.params).items() if name != "frame"}
-        mark = canonical(dict(task.needs)), canonical(given)
-        settings[mark] = given
+def _all_series(plan: Plan) -> dict[str, list[Series]]:
+    """The labels and series of each step, those together that share a folder."""
+    wanted = _wanted(plan)
+    group: dict[str, bytes] = {}
+    found: dict[bytes, list[Task]] = defaultdict(list)
+    trajectories: dict[str, str] = {}
+    for task in plan:
+        if task.stage not in ("label", "series"):
+            continue
+        needs: dict[str, Any] = dict(task.needs)
+        if "series" in needs:
+            (source,) = needs["series"]
+            trajectories[task.key] = trajectories[source]
+            needs["series"] = group[source].decode()
+        else:
+            (trajectories[task.key],) = needs["trajectory"]
+        mark = canonical([task.stage, needs, _settings(task)])
+        group[task.key] = mark
         found[mark].append(task)
-    return [Series(tuple(sorted(t, key=frame_of)), settings[m]) for m, t in found.items()]
+    steps: dict[str, list[Series]] = {LABEL: [], DERIVE: []}
+    for tasks in found.values():
+        first = tasks[0]
+        own = Series(
+            tuple(sorted(tasks, key=frame_of)), _settings(first), trajectories[first.key],
+            _steps(tasks, wanted),
+        )  # fmt: skip
+        steps[step_of(first) or LABEL].append(own)
+    return steps
+
+
+def _settings(task: Task) -> dict[str, Any]:
+    """Its parameters, but for the frame and the seed."""
+    given = plain(task.params)
+    return {name: value for name, value in given.items() if name not in ("frame", "seed")}
+
+
+def _steps(tasks: Iterable[Task], wanted: Mapping[str, set[int]]) -> tuple[int, ...]:
+    """The steps that labelled.extxyz holds of each task of a folder."""
+    tasks = list(tasks)
+    if tasks[0].stage == "label":
+        return (0,)
+    params = cast(series.Params, tasks[0].params)
+    whole = range(series.labels(params))
+    if params.kind() not in MOVES:
+        return tuple(whole)
+    of_all = set().union(*(wanted.get(task.key, set()) for task in tasks))
+    return tuple(sorted(of_all)) or (whole[-1],)
+
+
+def _wanted(plan: Plan) -> dict[str, set[int]]:
+    """By key of a series the steps that data sets take, or that another series starts from."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for task in plan:
+        if task.stage == "dataset":
+            for role, steps in cast(dataset.Params, task.params).take.items():
+                for key in task.needs[role]:
+                    found[key] |= set(steps)
+        elif task.stage == "series" and "series" in task.needs:
+            (source,) = task.needs["series"]
+            found[source].add(cast(series.Params, task.params).step or 0)
+    return found
 
 
 def _model_names(tasks: Sequence[Task]) -> dict[str, str]:

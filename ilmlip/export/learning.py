@@ -13,12 +13,11 @@ import yaml
 
 from ilmlip.engines.nequip_config import training_config
 from ilmlip.export.layout import EVALUATE, TRAIN, Layout
-from ilmlip.export.simulation import Simulations
+from ilmlip.export.simulation import LABELLED, Simulations
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
 from ilmlip.stages import dataset, train
 
-LABELLED = "labelled.extxyz"
 CONFIG = "config.yaml"
 HEADER = """# nequip-train -cn config  (in this folder)
 # tools/shifts.py solves per_type_energy_shifts from the training frames before that
@@ -48,22 +47,26 @@ class Learning:
 
     def split(self, task: Task) -> dict[str, Any]:
         """Where a dataset's frames come from, and which of them go into which of its files."""
-        labels = task.needs["labels"]
-        places = [self.layout.labels[key] for key in labels]
         params = cast(dataset.Params, task.params)
+        places: list[tuple[str, int]] = []
+        sources, formulas = [], []
+        for role, steps in {"labels": (0,), **params.take}.items():
+            for number, key in enumerate(task.needs.get(role, ())):
+                places += [self.layout.place(key, step) for step in steps]
+                sources += [params.source(role, number, key)] * len(steps)
+                formulas += [_formula(self._elements(key))] * len(steps)
         if params.role == "test":
-            parts = {"test": list(range(len(labels)))}
+            parts = {"test": list(range(len(places)))}
         else:
-            formulas = [_formula(self._elements(key)) for key in labels]
-            parts = dataset.stratified(formulas, params.validation_fraction, params.seed)
-        sources = [
+            parts = dataset.split_of(sources, formulas, params)
+        files = [
             {"file": f"{folder}/{LABELLED}", "frames": [place for _, place in members]}
             for folder, members in groupby(places, key=lambda place: place[0])
         ]
-        return {"from": sources, "split": parts}
+        return {"from": files, "split": parts}
 
     def _elements(self, label: str) -> list[str]:
-        """The element of each atom of a label."""
+        """The element of each atom of a label or a series."""
         series = self.layout.series[self.layout.labels[label][0]]
         return self.simulations.elements(series.trajectory)
 
@@ -71,7 +74,7 @@ class Learning:
         """config.yaml: that of the stage, with the data where it stands, and shifts to be solved."""
         params = cast(train.Params, task.params)
         (data,) = task.needs["dataset"]
-        labels = {self.layout.labels[key][0]: key for key in self.plan.tasks[data].needs["labels"]}
+        labels = {self.layout.labels[key][0]: key for key in self.plan.tasks[data].inputs()}
         present = {e for key in labels.values() for e in self._elements(key)}
         types = sorted(present | set(params.elements))
         folder = self.layout.folders[task.key]

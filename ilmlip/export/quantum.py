@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ilmlip.engines import qe
 from ilmlip.export.layout import Series
+from ilmlip.spec.derived import Aimd, Relax
 from ilmlip.spec.dft import D3, Qe
 
 ENGINE = "qe"
@@ -19,10 +20,19 @@ PSEUDO = "pseudo"
 
 
 def write_label(place: Path, series: Series, atoms: Any) -> None:
-    """in.pw, with the cell and positions of `atoms` until a frame's take their place; pseudo.md5."""
+    """in.pw, with the cell and positions of `atoms` until a frame's take their place; pseudo.md5.
+
+    It is that of a single label, or of the dynamics or the relaxation that a series is.
+    """
     settings = _settings(series.settings)
-    d3 = series.settings.get("dispersion")
-    lists = qe.namelists(settings, d3=None if d3 is None else D3.model_validate(d3))
+    given = series.settings.get("dispersion")
+    d3 = None if given is None else D3.model_validate(given)
+    if series.moves:
+        own = series.settings[series.kind]
+        moves = Aimd.model_validate(own) if series.kind == "aimd" else Relax.model_validate(own)
+        lists = qe.moving(settings, moves, series.settings["temperature"] or 0.0, d3=d3)
+    else:
+        lists = qe.namelists(settings, d3=d3)
     _write(place / TEMPLATE, settings, atoms, lists)
 
 
@@ -43,7 +53,14 @@ def _write(path: Path, settings: Qe, atoms: Any, lists: dict[str, dict[str, Any]
     )
 
 
-def section(all_series: Iterable[Series]) -> str:
+MOVED = """
+Folders with `steps.json` hold dynamics or relaxations: one run of `pw.x` a frame, whose named steps
+become labelled frames. pw.x draws the velocities of dynamics itself, others in every run. A run that is
+cut off starts anew.
+"""
+
+
+def section(all_series: Collection[Series]) -> str:
     """What the README says of pw.x and its pseudopotentials; empty if it labels nothing."""
     wanted = {
         (settings.family, element, one.file, one.md5)
@@ -54,6 +71,7 @@ def section(all_series: Iterable[Series]) -> str:
     }
     if not wanted:
         return ""
+    moved = any(series.moves and series.engine == ENGINE for series in all_series)
     rows = "\n".join(
         f"| {element} | `{PSEUDO}/{family}/{file}` | `{md5}` |"
         for family, element, file, md5 in sorted(wanted)
@@ -69,7 +87,7 @@ Labels are made by `pw.x` of Quantum ESPRESSO (Debian: quantum-espresso), or wha
 `3-label.sh` checks them. It writes an input a frame (`frame-0.in` …) from `{TEMPLATE}`, the packed box:
 each runs by itself, `pw.x -in frame-0.in` in its folder. A frame whose output is there is not done
 again unless its input changes. If one does not converge, lower `mixing_beta` in `{TEMPLATE}`.
-"""
+{MOVED if moved else ""}"""
 
 
 def _settings(given: Mapping[str, Any]) -> Qe:

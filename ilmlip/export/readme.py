@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ilmlip.engines import lammps, nequip
-from ilmlip.export.layout import DATASET, EQUILIBRATE, EVALUATE, LABEL, SAMPLE, TRAIN
+from ilmlip.export.layout import DATASET, DERIVE, EQUILIBRATE, EVALUATE, LABEL, SAMPLE, TRAIN
 from ilmlip.plan.graph import Plan
 from ilmlip.spec.types import Spec
 
@@ -15,7 +15,11 @@ FOLDERS = {
     "force field) and `in.lammps`; leaves `equilibrated.data`",
     SAMPLE: "the same names: `in.lammps`; leaves `frames.dump` and its own `system.data`",
     LABEL: "the same names: `frames.json` (steps of the dump), `in.lammps`; leaves "
-    "`labelled.extxyz`. Labels by Quantum ESPRESSO: `in.pw` and `pseudo.md5`",
+    "`labelled.extxyz`. Labels by Quantum ESPRESSO: `in.pw` and `pseudo.md5`. What is made of frames "
+    "has its kind in the name (`-aimd`, `-relax`, `-volume_scan`, `-rattle`); `steps.json`: the steps "
+    "that are labelled frames",
+    DERIVE: "`<composition>-<structure>-<kind>`: scans and rattles that start from a step of dynamics "
+    "or relaxations in `3-label`, labelled alike",
     DATASET: "`split.json`: which frame goes where; leaves `train.extxyz` and `val.extxyz`, or "
     "`test.extxyz`",
     TRAIN: "`<training set>-seed<seed>`: `config.yaml` of nequip; leaves `model.ckpt`. "

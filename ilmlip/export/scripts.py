@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ilmlip.export.layout import DATASET, EQUILIBRATE, EVALUATE, LABEL, SAMPLE, TRAIN
+from ilmlip.export.layout import DATASET, DERIVE, EQUILIBRATE, EVALUATE, LABEL, SAMPLE, TRAIN
 
 ALL = "run_all.sh"
 SAFETY = {True: 3, False: 10}
@@ -65,15 +65,13 @@ ABOUT = {
     EQUILIBRATE: "LAMMPS: from each packed box (system.data) to the liquid (equilibrated.data).",
     SAMPLE: "LAMMPS: constant-volume dynamics of each liquid; frames.dump holds its frames.",
     LABEL: "Energy, forces and stress of the frames wanted of each trajectory: labelled.extxyz.",
+    DERIVE: "Labels of scans and rattles of what 3-label has made: labelled.extxyz.",
     DATASET: "The labelled frames become train.extxyz and val.extxyz, or test.extxyz.",
     TRAIN: "nequip-train: one model a folder (model.ckpt); linear models are solved (linear.json).",
     EVALUATE: "Every model on every test set: 6-evaluate/errors.csv.",
 }
 
-BODY = {
-    EQUILIBRATE: f"  {RUN}",
-    SAMPLE: f'  cp "$(cat "$folder/start.txt")" "$folder/system.data"\n  {RUN}',
-    LABEL: f"""\
+ATOMS = """\
   if [ -e "$folder/atom.json" ]; then
     if [ -e "$folder/atom.in" ]; then
       "$python" tools/atom.py check "$folder"
@@ -88,6 +86,8 @@ BODY = {
     touch "$folder/done"
     continue
   fi
+"""
+LABELS = f"""\
   "$python" tools/frames.py "$folder"
   if [ -e "$folder/in.lammps" ]; then
     {RUN}
@@ -97,15 +97,36 @@ BODY = {
     for input in "$folder"/frame-*.in; do
       frame=$(basename "$input" .in)
       if grep -qs "JOB DONE" "$folder/$frame.out"; then continue; fi
-      (cd "$folder" && $pw -in "$frame.in" > "$frame.out")
+      rm -rf "$folder/scratch"
+      if [ -e "$folder/steps.json" ]; then
+        # 3: a relaxation has made all its steps
+        (cd "$folder" && $pw -in "$frame.in" > "$frame.out") || [ $? -eq 3 ]
+      else
+        (cd "$folder" && $pw -in "$frame.in" > "$frame.out")
+      fi
     done
     rm -rf "$folder/scratch"
-    "$python" tools/pw_labels.py "$folder"
+    if [ -e "$folder/steps.json" ]; then
+      "$python" tools/pw_steps.py "$folder"
+    else
+      "$python" tools/pw_labels.py "$folder"
+    fi
   elif [ ! -e "$folder/labelled.extxyz" ]; then
-    echo "label $folder/frames.extxyz as engine.json says, then write labelled.extxyz" >&2
+    if [ -e "$folder/steps.json" ]; then
+      echo "run what engine.json says from each frame of $folder/frames.extxyz, then write the steps" \
+        "that steps.json names, frame by frame, into labelled.extxyz" >&2
+    else
+      echo "label $folder/frames.extxyz as engine.json says, then write labelled.extxyz" >&2
+    fi
     missing=1
     continue
-  fi""",
+  fi"""
+
+BODY = {
+    EQUILIBRATE: f"  {RUN}",
+    SAMPLE: f'  cp "$(cat "$folder/start.txt")" "$folder/system.data"\n  {RUN}',
+    LABEL: ATOMS + LABELS,
+    DERIVE: LABELS,
     DATASET: '  "$python" tools/gather.py "$folder"',
     TRAIN: """\
   if [ -e "$folder/config.yaml" ]; then
@@ -127,9 +148,10 @@ def script(job: Job) -> str:
     if whole:
         return f'{text}"$python" tools/evaluate.py {EVALUATE}\n'
     text += LMP if RUN in BODY[step] else ""
-    text += PW if step == LABEL else ""
+    labels = step in (LABEL, DERIVE)
+    text += PW if labels else ""
     loop = LOOP.format(step=step, body=BODY[step])
-    return f'{text}missing=0\n{loop}exit "$missing"\n' if step == LABEL else text + loop
+    return f'{text}missing=0\n{loop}exit "$missing"\n' if labels else text + loop
 
 
 def run_all(job: Job, steps: list[str]) -> str:

@@ -16,16 +16,17 @@ from ilmlip.export.layout import Layout, Series
 from ilmlip.hashing import plain
 from ilmlip.plan.graph import Plan
 from ilmlip.plan.task import Task
+from ilmlip.spec.derived import VolumeScan
 from ilmlip.stages import atom, equilibrate, sample, stage
 from ilmlip.stages.base import Given, Inputs
 from ilmlip.stages.forcefield import read_forcefield
+from ilmlip.stages.series import Params as Made
 
 PREPARED = ("forcefield", "build")
 """Stages that are done while exporting: they take no program but ilmlip."""
 STRUCTURE = "structure.extxyz"
+LABELLED = "labelled.extxyz"
 LAMMPS = "opls"
-NATIVE = (LAMMPS, quantum.ENGINE)
-"""The engines of labels whose inputs are exported: the force field, by LAMMPS; and pw.x."""
 
 
 def prepare(plan: Plan, scratch: Path) -> dict[str, Given]:
@@ -97,13 +98,11 @@ class Simulations:
     def _label(self, folder: str, series: Series) -> None:
         """The frames wanted, and the input of the program that labels them, or its settings."""
         place = self._new(folder)
-        sampled = cast(sample.Params, self.plan.tasks[series.trajectory].params)
-        every = round(sampled.interval / sampled.timestep)
-        wanted = {
-            "dump": f"{self.layout.folders[series.trajectory]}/frames.dump",
-            "steps": [(frame + 1) * every for frame in series.frames],
-        }
-        (place / "frames.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+        wanted = json.dumps({**self._starts(series), **_made(series)})
+        (place / "frames.json").write_text(wanted + "\n", encoding="utf-8")
+        if series.moves:
+            steps = json.dumps({"steps": series.steps})
+            (place / "steps.json").write_text(steps + "\n", encoding="utf-8")
         shutil.copyfile(self.structure(series.trajectory), place / STRUCTURE)
         if not is_native(series):
             text = json.dumps({"engine": series.engine, **series.settings}, indent=1)
@@ -116,8 +115,23 @@ class Simulations:
         box, atoms = self._box(series.tasks[0], series.trajectory)
         _write_data(place, box, atoms)
         how = lammps.Interactions(opls["cutoff"], opls["kspace_accuracy"])
-        text = lammps_series.label_input(box, how, len(series.tasks))
+        frames = len(series.tasks) * len(series.steps)
+        text = lammps_series.label_input(box, how, frames)
         (place / lammps.INPUT).write_text(text, encoding="utf-8")
+
+    def _starts(self, series: Series) -> dict[str, Any]:
+        """Where the frames come from: steps of a dump, or frames of another folder's labels."""
+        if series.sources:
+            step = series.settings["step"]
+            places = [self.layout.place(key, step) for key in series.sources]
+            (folder,) = {folder for folder, _ in places}
+            return {"file": f"{folder}/{LABELLED}", "frames": [number for _, number in places]}
+        sampled = cast(sample.Params, self.plan.tasks[series.trajectory].params)
+        every = round(sampled.interval / sampled.timestep)
+        return {
+            "dump": f"{self.layout.folders[series.trajectory]}/frames.dump",
+            "steps": [(frame + 1) * every for frame in series.frames],
+        }
 
     def _atom(self, task: Task) -> None:
         """atom.json: the element, its box, engine and settings; and pw.x's input."""
@@ -137,7 +151,22 @@ class Simulations:
 
 def is_native(series: Series) -> bool:
     """Whether LAMMPS or pw.x makes these labels from an input of ours."""
-    return series.engine in NATIVE
+    return series.engine == quantum.ENGINE or (series.engine == LAMMPS and not series.moves)
+
+
+def _made(series: Series) -> dict[str, Any]:
+    """What is made of each frame before it is labelled; the seeds of what is random."""
+
+    def seeds() -> dict[str, list[int]]:
+        return {"seeds": [cast(Made, task.params).seed for task in series.tasks]}
+
+    if series.kind == "volume_scan":
+        scan = VolumeScan.model_validate(series.settings["volume_scan"])
+        return {"volume_scan": {"densities": scan.ends(), "points": scan.points}}
+    if series.kind == "rattle":
+        return {"rattle": series.settings["rattle"], **seeds()}
+    # pw.x draws its own velocities
+    return seeds() if series.kind == "aimd" and not is_native(series) else {}
 
 
 def _write_data(place: Path, box: Box, atoms: Any) -> None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from ilmlip.errors import SpecError
 from ilmlip.export import quantum
-from ilmlip.export.layout import STAGES, Layout, lay_out
+from ilmlip.export.layout import STAGES, Layout, lay_out, step_of
 from ilmlip.export.learning import Learning
 from ilmlip.export.readme import readme
 from ilmlip.export.scripts import ALL, Job, run_all, script
@@ -76,7 +76,7 @@ def refuse_taken(folder: Path) -> None:
 
 
 def refuse_series(plan: Plan) -> None:
-    """Raise SpecError for what trains on more than labels of frames: scripts cannot make that."""
+    """Raise SpecError for what the scripts cannot make, such as frames of a model's own run."""
     for task in plan:
         if task.stage == "crystal":
             raise SpecError(
@@ -87,13 +87,8 @@ def refuse_series(plan: Plan) -> None:
         if task.stage == "explore":
             raise SpecError(
                 "dataset.active",
-                "learns on the fly, which cannot be exported; set dataset.active=null",
-            )
-        if task.stage == "dataset" and set(task.needs) != {"labels"}:
-            raise SpecError(
-                "dataset.derived",
-                "series that are derived of frames cannot be exported; set "
-                "dataset.derived=[{kind: frames}]",
+                "learns on the fly, or scans frames of a model's own run (dataset=…_md_vs), which "
+                "cannot be exported; set dataset.active=null",
             )
         if task.stage == "md_frames":
             raise SpecError(
@@ -115,6 +110,12 @@ def notes_on(plan: Plan, specs: Sequence[Spec], layout: Layout) -> list[str]:
         if not is_native(series):
             bare.setdefault(series.engine, []).append(str(folder))
     notes = [_without_input(engine, folders) for engine, folders in bare.items()]
+    if any(series.moves and not is_native(series) for series in layout.series.values()):
+        notes.append(
+            "Dynamics and relaxations (folders with steps.json) by other programs than pw.x: run what "
+            "engine.json says from each of frames.extxyz, and write the steps that steps.json names "
+            "of each, frame by frame, as labelled.extxyz."
+        )
     known = {*PREPARED, *TABLES, *(name for names in STAGES.values() for name in names)}
     for name in sorted(there - known):
         number = sum(task.stage == name for task in plan)
@@ -180,11 +181,13 @@ def cores(step: str, specs: Sequence[Spec]) -> int:
 
 def make_jobs(plan: Plan, specs: Sequence[Spec], steps: Sequence[str], store: Store) -> list[Job]:
     """The job of each step, with the time of all its tasks one after the other."""
-    states: dict[str, State] = dict.fromkeys(plan.tasks, "todo")
-    stages = cost(plan, states, store, {}).stages
     jobs = []
     for step in steps:
-        own = [stages[name] for name in STAGES[step] if name in stages]
+        # only what this step does counts
+        states: dict[str, State] = {
+            task.key: "todo" if step_of(task) == step else "cached" for task in plan
+        }
+        own = list(cost(plan, states, store, {}).stages.values())
         total, measured = sum(one.seconds for one in own), all(one.learned for one in own)
         jobs.append(Job(plan.study, step, cores(step, specs), total, measured))
     return jobs

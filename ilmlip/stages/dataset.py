@@ -73,6 +73,10 @@ class Params(Record):
         later=True,
     )
 
+    def source(self, role: str, place: int, key: str) -> str:
+        """What an input of a role comes from: a frame where `origins` says which, else itself."""
+        return f"frame {self.origins[role][place]}" if role in self.origins else key
+
 
 @dataclass(frozen=True)
 class Member:
@@ -127,7 +131,7 @@ def run(params: Params, inputs: Inputs, work: Path) -> Output:
     if params.role == "test":
         split = {"test": list(range(len(frames)))}
     else:
-        split = _split(members, formulas, params)
+        split = split_of([member.source for member in members], formulas, params)
     for name, chosen in split.items():
         if not chosen:
             raise StageError(
@@ -161,9 +165,9 @@ def _chosen(inputs: Inputs) -> list[Member]:
 
 def _sources(params: Params, inputs: Inputs, role: str) -> list[str]:
     """What each input of a role comes from."""
-    if role not in params.origins:
-        return [one.key for one in inputs.roles.get(role, ())]
-    return [f"frame {params.origins[role][place]}" for place, _ in inputs.placed(role)]
+    if role not in inputs.roles:
+        return []
+    return [params.source(role, place, one.key) for place, one in inputs.placed(role)]
 
 
 def _label(given: Given, source: str) -> Member:
@@ -212,27 +216,25 @@ def _imported(given: Given, chosen: Chosen, role: str) -> list[Member]:
     return found
 
 
-def _split(
-    members: Sequence[Member], formulas: Sequence[str], params: Params
+def split_of(
+    sources: Sequence[str], formulas: Sequence[str], params: Params
 ) -> dict[str, list[int]]:
-    """Indices to train and to validate on; what comes from one source stays together.
+    """Indices of frames to train and to validate on; those of one source stay together.
 
-    What `params.held` names is validated on; of the others a share at random, if there is no such.
+    `sources`, `formulas`: of each frame what it comes from, and what it is made of. What `params.held`
+    names is validated on; of the others a share at random, if there is no such.
     """
-    sources = list(dict.fromkeys(member.source for member in members))
     if params.held:
         held = {f"frame {number}" for number in params.held}
         return {
-            "train": [i for i, member in enumerate(members) if member.source not in held],
-            "val": [i for i, member in enumerate(members) if member.source in held],
+            "train": [i for i, source in enumerate(sources) if source not in held],
+            "val": [i for i, source in enumerate(sources) if source in held],
         }
-    of = {member.source: formula for member, formula in zip(members, formulas, strict=True)}
-    chosen = stratified([of[s] for s in sources], params.validation_fraction, params.seed)
-    side = {sources[i]: name for name, indices in chosen.items() for i in indices}
-    return {
-        name: [i for i, member in enumerate(members) if side[member.source] == name]
-        for name in chosen
-    }
+    of = dict(zip(sources, formulas, strict=True))
+    chosen = stratified(list(of.values()), params.validation_fraction, params.seed)
+    distinct = list(of)
+    side = {distinct[i]: name for name, indices in chosen.items() for i in indices}
+    return {name: [i for i, s in enumerate(sources) if side[s] == name] for name in chosen}
 
 
 def read_label(path: Path, name: str) -> Frame:

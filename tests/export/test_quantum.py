@@ -16,9 +16,9 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.io import read
+from exported import run_script, write_dump
 from outside import PSEUDO, require, require_pseudopotentials, use_pseudopotentials
 
-from ilmlip.chemistry.boxes import read_one
 from ilmlip.engines import qe
 from ilmlip.engines.labelling import open_session
 from ilmlip.errors import SpecError
@@ -27,7 +27,6 @@ from ilmlip.plan.compile import compile_study
 from ilmlip.spec.load import load
 from ilmlip.spec.types import Spec
 
-FRAME = Path(__file__).parents[1] / "data" / "lipf6.extxyz"
 # at less than half of production's cutoff: quick, and far from converged
 WORDS = (
     "labels_smoke", "dft=qe_pbe_d3_nc", "dft.qe.ecutwfc=30", "dft.qe.ecutrho=120",
@@ -48,36 +47,12 @@ def exported(spec: Spec, tmp_path: Path) -> Path:
 
 
 def label(folder: Path) -> subprocess.CompletedProcess[str]:
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    environment = {**os.environ, **root, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        ["bash", str(folder / "3-label.sh")],
-        capture_output=True, text=True, env=environment, check=False,
-     encoding="utf-8")  # fmt: skip
+    return run_script(folder, "3-label.sh")
 
 
 def place_of(folder: Path) -> Path:
     (place,) = (folder / "3-label").iterdir()
     return place
-
-
-def write_dump(folder: Path) -> None:
-    """The dump that a sampling would leave: a pair in a box of 6.4 Å, its atoms moved a little."""
-    place = place_of(folder)
-    wanted = json.loads((place / "frames.json").read_text(encoding="utf-8"))
-    elements = read_one(place / "structure.extxyz", 0).get_chemical_symbols()
-    pair = read_one(FRAME, 0)
-    order = [i for e in dict.fromkeys(elements) for i, a in enumerate(pair) if a.symbol == e]
-    assert [pair[i].symbol for i in order] == elements
-    rng = np.random.default_rng(1)
-    with (folder / wanted["dump"]).open("w", encoding="utf-8") as out:
-        for step in wanted["steps"]:
-            out.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{len(order)}\n")
-            out.write("ITEM: BOX BOUNDS pp pp pp\n" + "0 6.4\n" * 3)
-            out.write("ITEM: ATOMS id xu yu zu\n")
-            moved = pair.positions[order] + rng.normal(scale=0.02, size=(len(order), 3))
-            for i, row in enumerate(moved):
-                out.write(f"{i + 1} " + " ".join(f"{x:.12g}" for x in row) + "\n")
 
 
 def test_an_input_and_what_it_takes(exported: Path, spec: Spec) -> None:
@@ -114,16 +89,12 @@ def test_pseudopotentials_that_are_not_there_or_others(exported: Path, spec: Spe
 @pytest.mark.parametrize(
     ("words", "where"),
     [
-        (
-            ["dataset.derived=[{kind: rattle, rattle: {amplitude: 0.05, count: 1}}]"],
-            "dataset.derived",
-        ),
         (["dataset=active", "dft=gfn1_xtb", "model.seeds=[1,2]"], "dataset.active"),
+        (["dataset=opls_md_vs", "dft=gfn1_xtb"], "dataset.active"),
     ],
 )
 def test_what_cannot_be_exported_is_located(words: list[str], where: str, tmp_path: Path) -> None:
-    base = WORDS if where == "dataset.derived" else ("quickstart",)
-    spec = load([*base, *words])
+    spec = load(["quickstart", *words])
     with pytest.raises(SpecError) as raised:
         write_export(compile_study([spec]), [spec], tmp_path / "study")
     assert raised.value.where == where and not (tmp_path / "study").exists()

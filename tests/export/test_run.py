@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ase.io import read
 from command import SMOKE, Smoke
+from exported import BLOCKER
 
 from ilmlip.export.layout import Layout, lay_out
 from ilmlip.export.study import write_export
@@ -24,15 +25,6 @@ from ilmlip.spec.load import load
 from ilmlip.store import Store
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
-
-BLOCKER = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "ilmlip":
-            raise ModuleNotFoundError("ilmlip is not here")
-sys.meta_path.insert(0, Blocker())
-"""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Take the frames to label out of a LAMMPS dump.
+"""Take the frames to label out of a LAMMPS dump, or make them of frames that are labelled already.
 
     python tools/frames.py 3-label/0.4-0
 
-Reads in that folder: frames.json (which dump, which steps of it), structure.extxyz (element and ion
-of each atom) and system.data (force field and bonds; only if LAMMPS labels).
+Reads in that folder: frames.json (which dump, which steps of it; or which file, which frames of it;
+and what is made of each, see scan.py), structure.extxyz (element and ion of each atom) and system.data
+(force field and bonds; only if LAMMPS labels).
 Writes frames.extxyz, and each frame as frame-0.data, frame-1.data … for LAMMPS.
 """
 
@@ -15,6 +16,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
+from scan import made
 
 Array = NDArray[np.float64]
 
@@ -50,21 +52,42 @@ def data_file(template: str, atoms: Atoms) -> str:
     return f"{head}Atoms # full\n\n" + "\n".join(rows) + end
 
 
-def main(folder: Path) -> None:
-    """Write the frames of one folder."""
-    wanted = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
-    steps = read_dump(Path(wanted["dump"]))
-    (atoms,) = ase.io.iread(folder / "structure.extxyz")
+def of_dump(dump: str, wanted: list[int], atoms: Atoms) -> list[Atoms]:
+    """Steps of a dump. Ends the program if one is missing."""
+    steps = read_dump(Path(dump))
     frames = []
-    for step in wanted["steps"]:
+    for step in wanted:
         if step not in steps:
-            sys.exit(f"{wanted['dump']} has no step {step}; has the sampling run to its end?")
+            sys.exit(f"{dump} has no step {step}; has the sampling run to its end?")
         lengths, positions = steps[step]
         frame = atoms.copy()
         frame.set_cell(lengths)
         frame.set_positions(positions)
         frames.append(frame)
-    ase.io.write(folder / "frames.extxyz", frames)
+    return frames
+
+
+def of_file(name: str, wanted: list[int]) -> list[Atoms]:
+    """Frames of a file of labels, without these. Ends the program if one is missing."""
+    path = Path(name)
+    there = list(ase.io.iread(path)) if path.exists() else []
+    if len(there) <= max(wanted):
+        sys.exit(f"{path} has {len(there)} frames, and number {max(wanted)} (from 0) is wanted")
+    frames = [there[i].copy() for i in wanted]
+    for frame in frames:
+        frame.info.clear()
+    return frames
+
+
+def main(folder: Path) -> None:
+    """Write the frames of one folder."""
+    wanted = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
+    (atoms,) = ase.io.iread(folder / "structure.extxyz")
+    if "file" in wanted:
+        starts = of_file(wanted["file"], wanted["frames"])
+    else:
+        starts = of_dump(wanted["dump"], wanted["steps"], atoms)
+    ase.io.write(folder / "frames.extxyz", made(starts, wanted))
     template = folder / "system.data"
     if template.exists():
         # the positions as frames.extxyz has them, so that a label belongs to exactly these

@@ -31,6 +31,8 @@ def main(folder: Path) -> None:
     frames = []
     for source in plan["from"]:
         there = list(ase.io.iread(source["file"]))
+        if len(there) <= max(source["frames"]):
+            sys.exit(f"{source['file']} has {len(there)} frames; {max(source['frames'])} is wanted")
         frames += [checked(there[i], f"{source['file']}, frame {i}") for i in source["frames"]]
     for name, members in plan["split"].items():
         ase.io.write(folder / f"{name}.extxyz", [frames[i] for i in members])

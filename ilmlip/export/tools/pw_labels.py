@@ -14,13 +14,18 @@ import ase.io
 from ase.calculators.singlepoint import SinglePointCalculator
 
 
-def results(path: Path) -> dict[str, Any]:
-    """Energy, forces and stress of an output. Ends the program if pw.x did not get that far."""
+def check(path: Path) -> None:
+    """End the program if an output did not come to its end, or did not converge."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if "convergence NOT achieved" in text:
         sys.exit(f"{path} did not converge; lower mixing_beta in in.pw")
     if "JOB DONE" not in text:
         sys.exit(f"{path} did not come to its end; remove it and run again")
+
+
+def results(path: Path) -> dict[str, Any]:
+    """Energy, forces and stress of an output. Ends the program if pw.x did not get that far."""
+    check(path)
     *_, last = ase.io.iread(path, format="espresso-out")
     found = last.calc.results
     return {name: found[name] for name in ("energy", "forces", "stress")}
