@@ -20,8 +20,8 @@ TOGETHER["scale=laptop_active"] = [
 TOGETHER["scale=laptop_scans"] = [
     "compositions=emim_pf6", "sampling=npt", "dataset=opls_md_vs", "ensemble=nvt", "analysis=none",
 ]  # fmt: skip
-TOGETHER["dataset=argyrodites"] = TOGETHER["scale=paper_argyrodites"] = [
-    *CRYSTAL, "dataset=argyrodites", "analysis=none",
+TOGETHER["scale=paper_argyrodites"] = [
+    *CRYSTAL, "analysis=none",
 ]  # fmt: skip
 TOGETHER["compositions=emim_pf6"] = ["system=li_pf6_emim_pf6"]
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]

@@ -25,6 +25,7 @@ from ilmlip.spec.study import Overruled
 from ilmlip.spec.yaml_file import check_data, shown
 
 PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*")
+ACTIVE = ("dataset", "active")
 MAX_POINTS = 100_000
 """Points of the largest study: what is more is a slip, or an attack."""
 
@@ -177,11 +178,17 @@ def compose(file: Path | None, settings: Sequence[Setting]) -> Composed:
 
 
 def _without_active(data: dict[str, Any], choices: Mapping[str, Path]) -> dict[str, Any]:
-    """`data` without a scale option's sizes of active learning, where no other option has it."""
-    others = [option_paths(g, path) for g, path in choices.items() if g != "scale"]
+    """`data` without a scale option's sizes of active learning, where no option has it.
+
+    A scale option that states the rounds has it itself.
+    """
     section = data.get("dataset")
+    marks = {"scale": (*ACTIVE, "rounds")}
     if not isinstance(section, dict) or any(
-        place[:2] == ("dataset", "active") for paths in others for place in paths
+        place[: len(mark)] == mark
+        for group, path in choices.items()
+        for mark in (marks.get(group, ACTIVE),)
+        for place in option_paths(group, path)
     ):
         return data
     return {**data, "dataset": {k: v for k, v in section.items() if k != "active"}}

@@ -92,8 +92,9 @@ def test_models_that_are_swept_collect_frames_of_their_own() -> None:
     assert all(len(tasks) == 2 for tasks in sets(swept, "test").values())
 
 
-def test_without_it_cells_alone_are_trained_and_tested_on() -> None:
-    plan = planned("dataset.active=null")
+@pytest.mark.parametrize("word", ["dataset.active=null", "scale=laptop"])
+def test_without_it_cells_alone_are_trained_and_tested_on(word: str) -> None:
+    plan = planned(word, "dataset.frames=5")
     stages = Counter(task.stage for task in plan)
     assert stages["crystal"] == stages["label"] == 2 * 3 * 5
     assert not {"explore", "label_chosen"} & set(stages)
@@ -104,7 +105,7 @@ def test_lint_says_that_test_frames_are_of_the_same_dynamics() -> None:
         study = load_study([*words, "dft=gfn1_xtb"])
         return {finding.code for finding in lint(study, plan_of(study))}
 
-    own = ("system=lpscl", "compositions=table_s9", "dataset=argyrodites", "model.seeds=[1, 2]")
+    own = ("system=lpscl", "compositions=table_s9", "scale=paper_argyrodites", "model.seeds=[1, 2]")
     assert "test-same-trajectory" in found(*own)
     assert "test-same-trajectory" not in found(*own, "dataset.active.test_fraction=0")
     assert "test-same-trajectory" not in found("table_s9_s10")  # which says why
