@@ -92,9 +92,20 @@ def _check_defaults(group: str, file: Path, beside: Path | None, seen: tuple[Pat
         option_file(group, entry, beside, place, seen)
 
 
+def _text(file: Path) -> str:
+    """The text of an option; a shipped one is read once by a process."""
+    own = file.is_relative_to(shipped("conf"))
+    return _shipped_text(file) if own else file.read_text(encoding="utf-8")
+
+
+@cache
+def _shipped_text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
 def package(group: str, file: Path) -> tuple[str, ...]:
     """Where the values of an option go: () for `# @package _global_`, else a section's path."""
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in _text(file).splitlines():
         if not line.startswith("#"):
             break
         stated = PACKAGE.match(line)
@@ -106,7 +117,7 @@ def package(group: str, file: Path) -> tuple[str, ...]:
 def header(file: Path) -> str:
     """The comment at the top of a file: what an option is for."""
     lines = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in _text(file).splitlines():
         if not line.startswith("#"):
             break
         if not line.startswith("# @package"):
