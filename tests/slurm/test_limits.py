@@ -55,6 +55,9 @@ def test_a_training_goes_on_after_its_time_limit(tmp_path: Path) -> None:
     )
     assert [one.info.status for one in found] == ["FINISHED"]
     steps = [m.step for m in client.get_metric_history(found[0].info.run_id, "val_force_mae")]
-    # no step twice but the last one's: of the finished model (docs/mlflow.md)
-    assert len(steps[:-1]) == len(set(steps)) and steps == sorted(steps)
+    # no step twice but perhaps the last one's, of the finished model (docs/mlflow.md): where its value
+    # is that of the curve to the last bit, MLflow keeps one of them
+    earlier = [step for step in steps if step != 3500]
+    assert len(earlier) == len(set(earlier)) and steps == sorted(steps)
+    assert 1 <= steps.count(3500) <= 2
     assert json.loads((run.folder / "closed.json").read_text(encoding="utf-8"))["status"] == "done"
