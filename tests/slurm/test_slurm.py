@@ -306,7 +306,7 @@ def test_the_command_that_follows_may_be_interrupted(tmp_path: Path) -> None:
     wait((tmp_path / "claims" / f"{key}.json").exists)
     os.kill(pid, signal.SIGINT)
     os.waitpid(pid, 0)
-    assert "go on" in (tmp_path / "said").read_text(encoding="utf-8")
+    assert "continue; see `ilmlip status`" in (tmp_path / "said").read_text(encoding="utf-8")
     wait(lambda: last(tmp_path).closed())
     assert Store(tmp_path).result(key) is not None
 
