@@ -222,7 +222,7 @@ def test_a_failing_md_run_names_lammps_reason(tmp_path: Path) -> None:
     words = (
         *SMOKE, "tracking=none", "sampling.timestep=5", "sampling.duration=5000",
         "sampling.interval=500", "compositions.fractions=[0.4]", "analysis=none",
-        "compositions.training=[[0.4]]",
+        "compositions.training=[[0.4]]", "lint.silence.timestep-bond=to see LAMMPS fail",
     )  # fmt: skip
     answer = ilmlip("run", *words, "--json", cwd=tmp_path)
     assert answer.code == 1

@@ -24,6 +24,7 @@ TOGETHER["scale=paper_argyrodites"] = [
     *CRYSTAL, "analysis=none",
 ]  # fmt: skip
 TOGETHER["compositions=emim_pf6"] = ["system=li_pf6_emim_pf6"]
+TOGETHER["model=allegro_dft"] = ["dft=gfn1_xtb", "dft.e0=isolated"]
 TOGETHER["dft=files"] = [f"dft.files.paths=[{LABELLED}]"]
 
 

@@ -319,7 +319,9 @@ def _check_frames(spec: Spec) -> None:
 def _check_shifts(spec: Spec) -> None:
     if spec.model.shifts == "isolated" and spec.dft.e0 is None:
         raise SpecError(
-            "model.shifts", "is isolated: set dft.e0=isolated, which computes the single atoms"
+            "model.shifts",
+            "is isolated: set dft.e0=isolated, which computes the single atoms (a force field has "
+            "none: with dft=opls set model.shifts=least_squares or mean)",
         )
     if spec.model.fine_tune is not None and spec.dft.e0 == "isolated":
         raise SpecError(

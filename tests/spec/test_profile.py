@@ -43,7 +43,7 @@ def test_without_a_file_programs_are_on_the_path(
     [
         ("programs: {gaussian: {}}", "programs"),
         ("programs: {pw.x: {comand: pw.x}}", "comand"),
-        ("pseudo: /x", "valid keys: slurm, programs, tracking, pseudopotentials"),
+        ("pseudo: /x", "valid keys: limits, slurm, programs, tracking, pseudopotentials"),
         ("programs: [", "cannot be read as YAML"),
     ],
 )

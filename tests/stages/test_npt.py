@@ -118,8 +118,9 @@ def test_long_runs_are_cut_so_that_the_mesh_follows(classical: Classical) -> Non
 
 
 def test_a_density_or_a_pressure(classical: Classical) -> None:
-    """Which of the two it ends at; never both."""
+    """What it ends at: a density, a pressure, or the volume that it has. Never two of them."""
     common = {**classical.dynamics, "stages": (), "settle": 1e3, "barostat_time": 1e3}
-    for both in ({}, {"density": 1.4, "pressure": 1.0}):
-        with pytest.raises(ValidationError, match="a density, for NVT, or a pressure, for NPT"):
-            equilibrate.Params(**common, **both)
+    said = "a density or keep_volume, for NVT, or a pressure, for NPT"
+    for wrong in ({}, {"density": 1.4, "pressure": 1.0}, {"density": 1.4, "keep_volume": True}):
+        with pytest.raises(ValidationError, match=said):
+            equilibrate.Params(**common, **wrong)
