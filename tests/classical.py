@@ -11,7 +11,8 @@ import pytest
 from ilmlip.chemistry.boxes import ion_names, read
 from ilmlip.chemistry.forcefield import scaled_forcefield, topology
 from ilmlip.chemistry.ion import Ion
-from ilmlip.spec.types import Minimise, Npt, Spec
+from ilmlip.spec.sampling import Minimise, Npt
+from ilmlip.spec.types import Spec
 from ilmlip.stages import build, equilibrate, forcefield, sample
 from ilmlip.stages.base import Given, Inputs, Stage
 

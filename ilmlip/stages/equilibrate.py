@@ -20,7 +20,7 @@ from ilmlip.engines import lammps, lammps_parts
 from ilmlip.engines.lammps_dynamics import Clock, minimise, npt, nvt, squeeze, velocities
 from ilmlip.engines.thermo import THERMO
 from ilmlip.record import field
-from ilmlip.spec.types import Minimise, Npt
+from ilmlip.spec.sampling import Minimise, Npt
 from ilmlip.stages.base import Inputs, Output, Resources, Size, Stage
 from ilmlip.stages.costs import ATOM_STEPS, CLASSICAL
 from ilmlip.stages.dynamics import Dynamics, write_thermo

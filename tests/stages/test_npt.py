@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ilmlip.chemistry.boxes import ion_names, read, read_one
 from ilmlip.chemistry.forcefield import scaled_forcefield, topology
 from ilmlip.engines import lammps
-from ilmlip.spec.types import Minimise, Npt
+from ilmlip.spec.sampling import Minimise, Npt
 from ilmlip.stages import equilibrate, sample
 from ilmlip.stages.base import Given
 
