@@ -200,7 +200,7 @@ def test_track_tells_what_it_logs(tmp_path: Path) -> None:
     assert away.code == 1 and "0 runs logged; 1 wait in the store" in away.out
     assert "tracker: sqlite:////no" in away.err and "Traceback" not in away.err
     answer = ilmlip("track", cwd=tmp_path)
-    assert answer.code == 0 and "1 runs logged" in answer.out
-    assert "1 of 1 runs to log" in answer.err
+    assert answer.code == 0 and "1 run logged" in answer.out
+    assert "1 of 1 run to log" in answer.err
     again = ilmlip("track", cwd=tmp_path)
     assert again.code == 0 and "0 runs logged" in again.out
